@@ -1,0 +1,42 @@
+# Each target stands alone on a machine with Python 3.11, make and the package registries.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Prefect's usage telemetry and promotion stay off in everything that make starts.
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT := false
+export PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS := false
+
+.PHONY: setup demo serve test test-all lint clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "reelflow needs Python 3.11 or newer: make PYTHON=python3.11 …" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv sync --locked --quiet
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/reelflow demo --output reelflow-demo
+
+serve: $(READY)
+	@$(BIN)/python -m deployments.serve
+
+test: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal
+
+# What takes longer, or needs PostgreSQL, Redis, Chromium or a second ffmpeg; without them those tests are skipped.
+test-all: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv reelflow-demo

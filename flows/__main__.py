@@ -1,0 +1,96 @@
+"""The command line: `reelflow …` or `python -m flows …`. Commands are loaded when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import App, CycloptsError
+
+from reelflow.errors import ReelflowError
+
+# Before anything of Prefect is imported. Its telemetry and promotion are off unless somebody turns them on.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+}
+# On the command line we say ourselves what a person has to know; the logs are in the Prefect UI.
+SILENT = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+# Prefect's own 20 s are too few for a first start on a busy machine.
+PATIENT = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+
+app = App(
+    name="reelflow",
+    help="Restyle, edit and animate video with a remote model: frame-exact, in sync, and never paid for twice.\n\n"
+    "Without DECART_API_KEY everything runs on an embedded stand-in queue that renders with ffmpeg.",
+    version_flags=["--version"],
+    result_action="return_value",
+    help_on_error=False,
+)
+_FILMS, _ABOUT = "flows.cli.films", "flows.cli.about"
+app.command(f"{_FILMS}:demo", name="demo", help="Make a sample clip, restyle it, edit it, animate a still of it.")
+app.command(f"{_FILMS}:restyle", name="restyle", help="Give a film another look, from a prompt or a picture.")
+app.command(f"{_FILMS}:edit", name="edit", help="Change something in a film.")
+app.command(f"{_FILMS}:tryon", name="tryon", help="Dress the person in a film.")
+app.command(f"{_FILMS}:motion", name="motion", help="Animate a picture along a path.")
+app.command(f"{_FILMS}:image", name="image", help="Edit a picture.")
+app.command("flows.cli.queue:app", name="queue", help="The stand-in queue.")
+app.command("flows.cli.money:jobs", name="jobs", help="What was bought, and what a person has to decide.")
+app.command("flows.cli.money:spend", name="spend", help="What was spent, by model.")
+app.command("flows.cli.money:cache", name="cache", help="The results that are kept.")
+app.command(f"{_ABOUT}:models", name="models", help="The table of models: frame, rate, price.")
+app.command(f"{_ABOUT}:probe", name="probe", help="What reelflow sees in a film.")
+app.command(f"{_ABOUT}:doctor", name="doctor", help="What is installed, what is set, what is wrong.")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("reelflow")
+
+
+app.version = _version
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and end: 0 done, 1 failed, 2 bad input, 3 a person must decide, 130 stopped."""
+    for name, value in (QUIET | SILENT | PATIENT).items():
+        os.environ.setdefault(name, value)
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        code = _refuse(str(error).strip(), 2, words)
+    except ReelflowError as error:
+        code = _refuse(error.message, error.exit_code, words)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # a fault of ours, or of what we stand on: told in one sentence too
+        code = _refuse(_written_down(error), 1, words)
+    sys.exit(code or 0)
+
+
+def _written_down(error: Exception) -> str:
+    """An error that nobody foresaw: its traceback goes into a file, which the sentence names."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="reelflow-", suffix=".log", delete=False) as log:
+        log.writelines(traceback.format_exception(error))
+    return f"Something unforeseen went wrong ({type(error).__name__}: {error}); what is known of it is in {log.name}."
+
+
+def _refuse(sentence: str, code: int, words: list[str]) -> int:
+    from flows.cli.terminal import say_error
+
+    say_error(sentence, as_json="--json" in words, status="refused" if code == 2 else "failed")
+    return code
+
+
+if __name__ == "__main__":
+    main()

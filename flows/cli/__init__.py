@@ -1,0 +1,1 @@
+"""The commands, a room for each family; `flows/__main__.py` puts them together."""

@@ -1,0 +1,63 @@
+"""`reelflow demo` on the terminal: run the flow `demo`, then say where to look."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from flows.cli.start import run_until_stopped, show_rows
+from flows.cli.terminal import NOTHING_DONE, say, say_error, say_json, shown_phases
+from reelflow.destination import check_folder
+from reelflow.errors import ReelflowError
+from reelflow.report import STANDIN_NOTE
+
+
+def run_demo(folder: Path, *, as_json: bool, quiet: bool) -> int:
+    """Make the demo's films in `folder`, say where they are, and return the exit code."""
+    began = time.monotonic()
+    check_folder(folder)
+    if not (quiet or as_json):
+        say("reelflow demo: a sample clip with sound, three jobs, each a Prefect flow run. Starting Prefect …")
+    try:
+        with shown_phases(quiet=quiet or as_json):
+            from flows.demo import demo
+
+            reports: list[dict[str, Any]] = run_until_stopped(demo(str(folder)))
+    except ReelflowError as error:
+        say_error(error.message, as_json=as_json, status="failed")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say_error("Stopped; the films that were finished are whole.", as_json=as_json, status="interrupted")
+        return 130
+    if as_json:
+        say_json(_as_one(folder, reports))
+    elif not quiet:
+        _show(folder, reports, time.monotonic() - began)
+    return 0
+
+
+def _as_one(folder: Path, reports: list[dict[str, Any]]) -> dict[str, Any]:
+    prices = [report["cost_usd"] for report in reports]
+    return {
+        **NOTHING_DONE, "status": "completed", "output": str(folder), "error": None,
+        "job_ids": [job for report in reports for job in report["job_ids"]],
+        "billed_seconds": sum(report["billed_seconds"] for report in reports),
+        "cost_usd": None if None in prices else sum(prices),
+        "stand_in": any(report["stand_in"] for report in reports),
+        "films": reports,
+    }
+
+
+def _show(folder: Path, reports: list[dict[str, Any]], seconds: float) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"\n[bold green]✓[/] Three films in {seconds:.0f} s. Open them:\n")
+    rows = [("the sample", str(folder / "sample.mp4"))]
+    for report in reports:
+        rows += [(report["flow"], report["output"]), ("", report["poster"]), ("", report["before_after"])]
+    show_rows(console, rows)
+    if any(report["stand_in"] for report in reports):
+        console.print(f"\n[dim]{STANDIN_NOTE}[/]")
+    console.print("[dim]Next: `make serve` for the Prefect UI, or `.venv/bin/reelflow restyle FILM --prompt noir`.[/]")

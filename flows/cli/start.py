@@ -1,0 +1,143 @@
+"""Starting a flow from the command line, in this process, and telling how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import importlib
+import signal
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.cli.terminal import escape, say, say_json, shown_phases
+from reelflow.errors import ReelflowError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reelflow.report import Report
+    from tasks.facts import Latest
+
+
+def run_one(name: str, parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
+    """Run the flow `name`, show its phases, print its report, and return the exit code."""
+    from reelflow.report import Report, RunStatus
+    from reelflow.sources import show_source
+    from tasks.facts import reporting
+
+    if not (quiet or as_json):
+        say(f"reelflow {name}: starting Prefect …")
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    source = str(parameters.get("source") or parameters.get("image"))
+    with reporting(Report(name, RunStatus.FAILED, source=show_source(source))) as latest:
+        try:
+            with shown_phases(quiet=quiet or as_json):
+                run_until_stopped(flow(**parameters))
+            code = 0
+        except ReelflowError as error:
+            code = error.exit_code
+            latest.report = latest.report.with_error(error)
+        except KeyboardInterrupt:
+            code = 130
+            latest.report = replace(latest.report, status=RunStatus.INTERRUPTED, error=_stopped(latest))
+    tell(latest.report, as_json=as_json, quiet=quiet)
+    return code
+
+
+def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run `work` to its end; Ctrl-C and SIGTERM cancel it and wait for it, so that nothing half-made stays behind.
+
+    It runs in a thread of its own: in the main one Prefect takes SIGTERM for itself, and raises from it out of whatever
+    is running just then. Errors that Prefect wraps or that it raises from a failed state come out as they were.
+    """
+    began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+
+    async def run() -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        began.set_result((asyncio.get_running_loop(), task))
+        return await work
+
+    def stop(*_: object) -> None:
+        loop, task = began.result()
+        with contextlib.suppress(RuntimeError):  # it has ended just now
+            loop.call_soon_threadsafe(task.cancel)
+
+    with ThreadPoolExecutor(1) as thread:
+        ending = thread.submit(contextvars.copy_context().run, asyncio.run, run())
+        began.result()
+        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return ending.result()
+        except (asyncio.CancelledError, CancelledError):
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if "ephemeral Prefect API server" not in str(error):
+                raise
+            raise ReelflowError("Prefect's server did not start in time: end other work on this machine, or start one "
+                                "with `prefect server start` and set PREFECT_API_URL.") from error
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def _stopped(latest: Latest) -> str:
+    """What a person has to know who stops a run: whether anything was bought by then."""
+    from reelflow.job.entry import State
+
+    standing = latest.standing
+    if standing is None or (standing.state in (State.INTENDED, State.REFUSED) and not latest.lost):
+        return "Stopped before a job was bought."
+    if standing.state in (State.INTENDED, State.REFUSED):
+        return ("Stopped before the form was sent again; one that went out before has no reply, so a job may have been "
+                "bought: your account with the queue shows it.")
+    if standing.state in (State.SENT, State.UNKNOWN):
+        wish = standing.key[:12]
+        if standing.job_id:
+            return (f"Stopped when job {standing.job_id} was bought and the ledger could not be written: when it can, "
+                    f"run `reelflow jobs resolve {wish} --adopt {standing.job_id}`.")
+        return ("Stopped when the form was out and no reply had come: a job may have been bought. Decide with "
+                f"`reelflow jobs resolve {wish} --resubmit`, `--adopt JOB_ID` or `--abandon`.")
+    if standing.state is State.COMPLETED:
+        return "Stopped. What was bought is kept: run the same again to go on without paying twice."
+    return (f"Stopped. Job {standing.job_id} is bought, and the queue may still finish and bill it: run the same again "
+            "to take it up without paying twice.")
+
+
+def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
+    """Print how a run ended: one JSON object, or a table for people, or (quiet) only the output's path."""
+    from rich.console import Console
+
+    if as_json:
+        say_json(report.to_dict())
+    if report.error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]✗[/] {escape(report.error)}")
+        if report.job_ids and not quiet and not as_json:
+            say(f"  job {', '.join(report.job_ids)}")
+        return
+    if as_json:
+        return
+    if quiet:
+        if report.output:
+            Console(soft_wrap=True, highlight=False).print(escape(str(report.output)))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold green]✓[/] {report.flow} {report.status.value}")
+    show_rows(console, report.rows())
+
+
+def show_rows(console: Console, rows: list[tuple[str, str]]) -> None:
+    """Facts below each other, each with its name; a long one is not cut, so that it can be copied."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(f"[dim]{name:<{width}}[/]  {escape(near(value))}")
+
+
+def near(value: str) -> str:
+    """A path inside the current folder, written from there."""
+    here = f"{Path.cwd()}/"
+    return value.replace(here, "") if here != "//" else value

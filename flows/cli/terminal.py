@@ -1,0 +1,119 @@
+"""What a person sees on a terminal while a run goes on, and the one JSON object that a program reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from tasks.phase import Moment
+
+NOTHING_DONE: dict[str, Any] = {
+    "output": None, "job_ids": [], "billed_seconds": 0.0, "cost_usd": 0.0, "flow_run_id": None, "stand_in": None,
+}
+
+
+def say(text: str) -> None:
+    """One line on standard error, where what is not the result goes."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def say_json(answer: dict[str, Any]) -> None:
+    """The one JSON object on standard output."""
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def say_error(sentence: str, *, as_json: bool, status: str = "refused") -> None:
+    """An error that came before there was a run to report of."""
+    if as_json:
+        say_json({"status": status, **NOTHING_DONE, "error": sentence})
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]✗[/] {escape(sentence)}")
+
+
+def wide_console() -> Console:
+    """A console for tables: on a terminal as wide as it is, elsewhere wide enough that nothing is cut."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+
+
+def escape(text: str) -> str:
+    """Text as it stands, whatever brackets are in it."""
+    from rich.markup import escape as rich_escape
+
+    return rich_escape(text)
+
+
+@contextlib.contextmanager
+def shown_phases(*, quiet: bool) -> Iterator[None]:
+    """Show each phase inside the block: as a bar on a terminal, as plain lines elsewhere, not at all if `quiet`."""
+    from tasks.phase import listening
+
+    if quiet:
+        yield
+    elif sys.stderr.isatty():
+        with _bars() as bars, listening(bars.move):
+            yield
+    else:
+        with listening(_Lines().move):
+            yield
+
+
+class _Lines:
+    """A line when a phase says something new about itself, and one when it ends."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def move(self, moment: Moment) -> None:
+        title = f"{moment.phase} {moment.of}".strip()
+        if moment.ended:
+            say(f"{title}: {'failed' if moment.failed else 'done'}")
+        elif moment.done is None and moment.note and self._said.get(moment.phase) != moment.note.partition(",")[0]:
+            self._said[moment.phase] = moment.note.partition(",")[0]
+            say(f"{title}: {moment.note}")
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[_Bars]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description:<8}"),
+        BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
+        TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}[/]"), console=Console(stderr=True),
+    ) as progress:
+        yield _Bars(progress)
+
+
+class _Bars:
+    """A bar for each phase, in the order in which they begin."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def move(self, moment: Moment) -> None:
+        bar = self._bars.get(moment.phase)
+        if bar is None:
+            bar = self._bars[moment.phase] = self._progress.add_task(moment.phase, total=None, note="")
+        total = None if moment.done is None and not moment.ended else 1.0
+        note = moment.of if moment.ended else moment.note or moment.of
+        self._progress.update(bar, total=total, completed=moment.done or 0.0, note=escape(note))
+        if moment.ended:
+            self._bars.pop(moment.phase)
+            if moment.failed:
+                self._progress.stop_task(bar)
+            else:
+                self._progress.update(bar, total=1.0, completed=1.0)

@@ -1,0 +1,65 @@
+"""A person's decision on a submit whose reply was lost, asked for in the Prefect UI."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+from prefect import get_run_logger
+from prefect.flow_runs import asuspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import deployment
+
+from reelflow.errors import Decided, SubmitUnknown
+from reelflow.job.decision import decide_as_seen
+from reelflow.job.entry import State
+from tasks.run import Run
+
+WAIT_SECONDS = 7 * 86_400
+
+
+class LostReply(RunInput):
+    """What to do about a job that may or may not have been bought."""
+
+    decision: Literal["resubmit", "adopt", "abandon"]
+    job_id: str | None = None
+
+
+def can_ask(run: Run) -> bool:
+    """Whether somebody can be asked: the run came from a deployment, so it can stop, and go on when it is resumed."""
+    return run.settings.unknown_policy == "ask" and bool(deployment.id)
+
+
+async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
+    """Suspend this run until somebody has decided, and write the decision into the ledger.
+
+    The run's process ends here; when it is resumed the flow begins anew, comes here again, and finds the answer. Where
+    another run's person was faster there is nothing to ask, or the answer comes too late: this run goes on with that.
+    """
+    entry = await run.ledger.find(unknown.key or "")
+    if entry.purchase != unknown.purchase or entry.state not in (State.SENT, State.UNKNOWN):
+        return
+    told = (
+        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n{unknown.message}\n\n"
+        "Look at your account with the queue, then choose:\n\n"
+        "- `adopt` with the job's id: it is there; wait for it and pay nothing more\n"
+        "- `resubmit`: it is not there, or you accept to pay twice\n"
+        "- `abandon`: give this wish up"
+    )
+    for round_ in itertools.count():
+        # An answer is kept under its key for as long as the run lives, so a question that is put again has another.
+        answer = await asuspend_flow_run(
+            wait_for_input=LostReply.with_initial_data(description=told), timeout=WAIT_SECONDS,
+            key=f"lost-reply-{(entry.purchase or entry.key)[:24]}-{round_}",
+        )
+        if answer.decision != "adopt" or (answer.job_id or "").strip():
+            break
+        told = f"**The job id is missing:** to adopt a job, give the id that the queue shows.\n\n{told}"
+    try:
+        await decide_as_seen(run.ledger, entry, answer.decision, job_id=answer.job_id)
+    except Decided as meanwhile:
+        get_run_logger().warning("%s", meanwhile.message)
+
+
+def _usd(cost: object) -> str:
+    return "an unknown price" if cost is None else f"{cost:.4f} USD"

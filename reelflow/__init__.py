@@ -1,0 +1,1 @@
+"""Reelflow's plain library: film in, job, film out. It knows nothing of Prefect."""

@@ -1,0 +1,168 @@
+"""Everything that reelflow raises on purpose, named by what the caller does next.
+
+    ReelflowError
+    ├── Refused                 nothing was sent and nothing was bought: change the input and run again
+    │   ├── BadInput            a parameter or a file that can't be used
+    │   │   └── SourceFault     a source's address did not answer as it may in a moment
+    │   ├── BadMedia            a file that isn't a film or a picture that we can read
+    │   ├── OverBudget          the price is over a limit that was set
+    │   ├── Decided             a wish is not as it was seen: somebody decided meanwhile, or its reply came after all
+    │   ├── QueueRefused        the queue said no (4xx); saying it again gets the same answer
+    │   │   └── KeyRefused      the API key is missing or wrong (401, 403)
+    │   └── QueueUnreachable    no connection: nothing left this machine
+    ├── QueueBusy               the queue asks to come again later (429, 503); nothing was bought
+    ├── QueueFault              a status or content call went wrong; asking again costs nothing
+    ├── SubmitUnknown           a job may or may not have been bought: a person decides
+    ├── JobFailed               the queue reports that the job failed, or has lost it
+    ├── JobOverdue              the deadline for waiting is over; the queue may still finish and bill the job
+    ├── FetchFailed             the result could not be brought over whole; the job is paid and its id is kept
+    ├── LedgerFault             the ledger can't be read or written just now; nothing is bought without it
+    ├── MediaFailed             ffmpeg failed; carries its last words
+    │   └── MediaTimeout        ffmpeg took longer than it was given
+    └── BadResult               the generated film does not fit what was sent
+
+Every message is one sentence for a person: which file or field, what is wrong, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ReelflowError(Exception):
+    """The root; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Refused(ReelflowError):
+    """Nothing was sent and nothing was bought."""
+
+    exit_code = 2
+
+
+class BadInput(Refused):
+    """A parameter or a file that can't be used; `field` is its name as the user wrote it."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SourceFault(BadInput):
+    """A source that could not be fetched, in a way that may pass."""
+
+
+class BadMedia(Refused):
+    """A file that isn't a film or a picture that we can read."""
+
+
+class OverBudget(Refused):
+    """The price is over a limit that was set."""
+
+
+class Decided(Refused):
+    """A decision that came too late: the wish is not as it was seen, and stands as somebody else has left it."""
+
+
+class QueueRefused(Refused):
+    """The queue said no with a 4xx; `status` is the HTTP status, `field` the form field it names, if any."""
+
+    def __init__(self, message: str, *, status: int, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
+class KeyRefused(QueueRefused):
+    """The API key is missing or wrong."""
+
+
+class QueueUnreachable(Refused):
+    """No connection could be made, or the request provably did not leave whole: nothing was bought."""
+
+
+class QueueBusy(ReelflowError):
+    """The queue asks to come again after `retry_after` seconds (None: it did not say); nothing was bought."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueueFault(ReelflowError):
+    """A status or content call went wrong in a way that may pass; asking again costs nothing.
+
+    `status` is the HTTP status (None where no answer came), `retry_after` what the queue asked for, in seconds.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class SubmitUnknown(ReelflowError):
+    """The form went out and no readable answer came: a job may or may not have been bought.
+
+    Never retried. `key` is the ledger's key of the wish, once there is one, for `reelflow jobs resolve`; `purchase` is
+    the one whose reply was lost, and `job_id` its job where the reply did come and only could not be written down.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, message: str, *, key: str | None = None, purchase: str | None = None, job_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.purchase = purchase
+        self.job_id = job_id
+
+
+class JobFailed(ReelflowError):
+    """The queue reports that job `job_id` failed (it gives no reason), or does not know it any more."""
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobOverdue(ReelflowError):
+    """Waiting for `job_id` went past its deadline; the queue may still finish and bill it."""
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class FetchFailed(ReelflowError):
+    """The result of `job_id` could not be brought over whole; running again fetches it without paying again."""
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class LedgerFault(ReelflowError):
+    """The ledger can't be read or written just now; nothing is bought without it."""
+
+
+class MediaFailed(ReelflowError):
+    """ffmpeg failed; `stderr` holds its last lines."""
+
+    def __init__(self, message: str, *, stderr: str = "") -> None:
+        super().__init__(message)
+        self.stderr = stderr
+
+
+class MediaTimeout(MediaFailed):
+    """ffmpeg took longer than it was given and was killed."""
+
+
+class BadResult(ReelflowError):
+    """The generated film does not fit what was sent (it can't be decoded, or its frames can't be matched)."""

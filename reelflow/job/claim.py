@@ -1,0 +1,122 @@
+"""Whether a wish is to be bought now, by whom, and whether the money is there: decided inside one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import fields
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelflow.errors import OverBudget
+from reelflow.job.entry import Claim, Entry, Intent, State, Terms
+from reelflow.job.holder import new_holder
+from reelflow.job.rows import move, now, read_entry
+from reelflow.job.schema import purchases, wishes
+
+LOST = "The run that sent the form ended before it had an answer."
+
+
+
+async def decide(connection: AsyncConnection, intent: Intent, terms: Terms) -> Claim:
+    """Look a wish up and, where it is to be bought and nobody is at it, write down that the caller is about to.
+
+    Raises:
+        OverBudget: it would go over a limit.
+    """
+    found = await read_entry(connection, intent.key, lock=True)
+    if found is not None and found.state is State.SENT and _is_dead(found, terms):
+        await move(connection, found.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
+        found = await read_entry(connection, intent.key, lock=True)
+    if found is not None and not _to_buy(found, terms):
+        return Claim(found, None)
+    if found is not None and found.state is State.INTENDED:
+        # Before the limits are looked at: what the dead one had set aside is free again.
+        await move(connection, found.purchase, State.REFUSED, (State.INTENDED,), note="Its run ended too early.")
+    await _check_limits(connection, intent, terms)
+    granted = found.granted if found is not None else 0
+    if found is not None and found.state is State.UNKNOWN:
+        granted += 1
+    purchase = await _intend(connection, intent, terms, granted, is_new=found is None)
+    entry = await read_entry(connection, intent.key)
+    assert entry is not None
+    return Claim(entry, purchase)
+
+
+def _is_dead(entry: Entry, terms: Terms) -> bool:
+    """Whether the holder is still the one that the caller saw to be gone."""
+    return entry.holder is None or terms.dead == (entry.holder, entry.beat)
+
+
+def _to_buy(entry: Entry, terms: Terms) -> bool:
+    """Whether a wish that has a row is to be bought (again) on these terms."""
+    # A run that is tried again must not refresh what it has refreshed itself.
+    fresh = terms.refresh and (terms.flow_run_id is None or terms.flow_run_id != entry.flow_run_id)
+    match entry.state:
+        case State.REFUSED:
+            return True
+        case State.INTENDED:
+            return _is_dead(entry, terms)
+        case State.UNKNOWN:
+            return terms.resubmit_unknown
+        case State.FAILED | State.EXPIRED:
+            return fresh or entry.has_attempts_left(terms.max_attempts)
+        case State.COMPLETED | State.ABANDONED:
+            return fresh
+        case _:
+            return False
+
+
+async def _intend(connection: AsyncConnection, intent: Intent, terms: Terms, granted: int, *, is_new: bool) -> str:
+    """Write the wish's row and a new purchase of it, held by us."""
+    purchase, moment = uuid.uuid4().hex, now()
+    values = {
+        **{field.name: getattr(intent, field.name) for field in fields(Intent)}, "stand_in": int(intent.stand_in),
+        "state": State.INTENDED, "purchase": purchase, "job_id": None, "holder": new_holder(), "beat": 0,
+        "granted": granted, "flow_run_id": terms.flow_run_id, "note": "", "changed_at": moment, "output_digest": None,
+        "output_bytes": None, "output_seconds": None, "output_cost": None,
+    }
+    if is_new:
+        await connection.execute(wishes.insert().values(**values, created_at=moment))
+    else:
+        await connection.execute(wishes.update().where(wishes.c.key == intent.key).values(**values))
+    await connection.execute(purchases.insert().values(
+        id=purchase, key=intent.key, queue=intent.queue, state=State.INTENDED, stand_in=int(intent.stand_in),
+        flow_run_id=terms.flow_run_id, seconds=intent.seconds, cost=intent.cost, intended_at=moment,
+    ))
+    return purchase
+
+
+async def _check_limits(connection: AsyncConnection, intent: Intent, terms: Terms) -> None:
+    """Refuse what would go over a limit, counting what was paid, what is being paid and what may have been."""
+    limits = terms.limits
+    of_run = purchases.c.flow_run_id == terms.flow_run_id if terms.flow_run_id is not None else sa.false()
+    begin_of_day = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    for limit, name, period, within in (
+        (limits.per_run, "max_cost_usd", "this run", of_run),
+        (limits.per_day, "max_cost_per_day_usd", "today (UTC)", purchases.c.intended_at >= begin_of_day),
+    ):
+        if limit is None:
+            continue
+        if intent.cost is None:
+            raise OverBudget(
+                f"The price of {intent.resolved} is not known, so it can't be held against the limit {name} of {limit} "
+                "USD: give it a price in REELFLOW_MODELS, or take the limit away."
+            )
+        # What a stand-in draws is never paid, and must not use up what may be spent elsewhere.
+        here = purchases.c.queue == intent.queue
+        query = sa.select(sa.func.sum(sa.func.coalesce(purchases.c.output_cost, purchases.c.cost))).where(
+            within, purchases.c.state != State.REFUSED,
+            here if intent.stand_in else sa.or_(here, purchases.c.stand_in == 0),
+        )
+        spent = (await connection.execute(query)).scalar() or Decimal(0)
+        if spent + intent.cost > limit:
+            raise OverBudget(
+                f"This would cost {_usd(intent.cost)} USD, and {_usd(spent)} USD of the limit {name} of {_usd(limit)} "
+                f"USD are spent {period} already: nothing was sent. Shorten the clip or raise the limit."
+            )
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

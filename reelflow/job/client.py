@@ -1,0 +1,398 @@
+"""The queue over HTTP, and the only room that knows httpx.
+
+A submit is never repeated here. What a failed one means is decided by what can be proven: a form whose end never left
+can't have been bought, whatever else went wrong; one that left whole and got no readable answer may have been.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from reelflow.errors import (
+    BadInput,
+    KeyRefused,
+    QueueFault,
+    QueueRefused,
+    QueueUnreachable,
+    SubmitUnknown,
+)
+from reelflow.job.answers import line_of, resolved_of, words_of
+from reelflow.job.fetch import Content, fetch, save
+from reelflow.job.form import Form, OnBytes
+from reelflow.job.meaning import Refusal
+from reelflow.job.wait import OnStatusChange, wait_for_job
+from reelflow.job.wire import (
+    STANDIN_HEADER,
+    JobCompleted,
+    JobNotCompleted,
+    JobResult,
+    JobStatus,
+    JobStatusResponse,
+    JobSubmitResponse,
+    Wish,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_STATUS_SECONDS = 30.0
+_MAX_ANSWER = 256 * 1024
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class QueueClient:
+    """One queue, one key, one pool of connections; an async context manager. All timeouts are in seconds.
+
+    `identity` is what the ledger calls this queue: its base URL, unless it is given a more lasting name. `transport`
+    replaces the network. Raises BadInput for an address or a key that can't be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: SecretStr,
+        *,
+        connect_timeout: float = 10.0,
+        write_timeout: float = 60.0,
+        read_timeout: float = 120.0,
+        pool_timeout: float = 60.0,
+        max_connections: int = 20,
+        identity: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.identity = identity or self.base_url
+        self.stand_in = False
+        self._key = api_key.get_secret_value().strip()
+        if not self._key.isascii() or not self._key.isprintable() or not self._key:
+            raise BadInput("The API key is empty or holds characters that no key has: check DECART_API_KEY.",
+                           field="DECART_API_KEY")
+        address = urlsplit(self.base_url)
+        if not address.hostname:
+            raise BadInput(f"The queue's address {base_url!r} names no host: check DECART_BASE_URL.",
+                           field="DECART_BASE_URL")
+        self.address = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+        self._timeout = httpx.Timeout(
+            connect=connect_timeout, write=write_timeout, read=read_timeout, pool=pool_timeout
+        )
+        is_here = address.hostname in ("127.0.0.1", "localhost", "::1")
+        common: dict[str, Any] = {
+            "headers": {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"},
+            "timeout": self._timeout,
+            "transport": transport,
+            "follow_redirects": False,
+            # A proxy of the environment can't reach a queue on this machine.
+            "trust_env": not is_here,
+            # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
+            "verify": _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context(),
+        }
+        self._asks = httpx.AsyncClient(limits=httpx.Limits(max_connections=max_connections), **common)
+        # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
+        # it, and then nobody knows whether the form was read.
+        self._forms = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), **common
+        )
+
+    def __repr__(self) -> str:
+        return f"QueueClient({self.address!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._asks.aclose()
+        await self._forms.aclose()
+
+    async def submit(self, wish: Wish, *, on_bytes: OnBytes | None = None) -> JobSubmitResponse:
+        """Buy one job: send the form once, streamed from disk. `on_bytes` counts a piece just before it is sent.
+
+        Raises:
+            BadInput: the form breaks a rule of its model, or a file of it can't be read; nothing was bought.
+            QueueUnreachable: the form did not leave whole; nothing was bought.
+            QueueBusy: 429 or 503; nothing was bought.
+            QueueRefused, KeyRefused: the queue said no; nothing was bought.
+            SubmitUnknown: a job may have been bought.
+        """
+        async with self._posted(wish, on_bytes) as response:
+            body = await self._read_bought(response)
+        try:
+            job = JobSubmitResponse.model_validate_json(body)
+        except ValidationError:
+            said, _ = words_of(self._hidden(body))
+            raise SubmitUnknown(
+                f"{self.address} took the form for {wish.model.name} and answered {response.status_code} without a "
+                f"job id ({said or 'nothing at all'}): a job may have been bought."
+            ) from None
+        logger.info("%s accepted the job %s for %s.", self.address, job.job_id, wish.model.name)
+        return job
+
+    async def edit_image(self, wish: Wish, destination: Path, *, on_bytes: OnBytes | None = None) -> Path:
+        """Buy one edited picture (the Process API answers with it at once) and write it to `destination`, whole.
+
+        Raises what `submit` raises; SubmitUnknown also where the picture did not come whole: it is paid.
+        """
+        async with self._posted(wish, on_bytes) as response:
+            try:
+                await save(self._picture_of(response), destination)
+            except (QueueFault, OSError) as fault:
+                raise SubmitUnknown(
+                    f"{self.address} edited the picture, but it was not brought over whole ({str(fault).rstrip('.')}): "
+                    "it has most likely been paid."
+                ) from None
+        logger.info("%s answered with a picture of %s.", self.address, wish.model.name)
+        return destination
+
+    async def status(self, job_id: str) -> JobStatusResponse:
+        """Ask once how a job stands.
+
+        Raises:
+            QueueRefused: a 4xx; 404 where the queue does not know the job. KeyRefused: 401 or 403.
+            QueueBusy, QueueFault: anything that may pass.
+        """
+        async with self._asked(f"/v1/jobs/{_segment(job_id)}", read_timeout=MAX_STATUS_SECONDS) as response:
+            return self._parsed(JobStatusResponse, await self._read(response), f"the status of job {job_id}")
+
+    async def result(self, job_id: str, destination: Path, *, on_bytes: OnBytes | None = None) -> Path:
+        """Bring the content of a completed job to `destination`, streamed, resumed and tried again where that helps.
+
+        Raises:
+            FetchFailed: it could not be brought over whole; the job is paid and can be fetched again.
+            KeyRefused: the key is not taken any more.
+        """
+        return await fetch(functools.partial(self.content, job_id), destination, job_id=job_id, on_bytes=on_bytes)
+
+    @contextlib.asynccontextmanager
+    async def content(self, job_id: str, at: int = 0, validator: str | None = None) -> AsyncIterator[Content]:
+        """The content of a completed job, from byte `at` on if it still is what `validator` says, else from its start.
+
+        Raises:
+            QueueRefused, KeyRefused, QueueBusy, QueueFault: as for `status`.
+        """
+        headers = {"Range": f"bytes={at}-", "If-Range": validator} if at and validator else {}
+        async with self._asked(f"/v1/jobs/{_segment(job_id)}/content", headers=headers) as response:
+            yield self._content_of(response, at)
+
+    async def resolve(self, name: str) -> str:
+        """What a model's name stands for now; the name itself where the queue can't or won't say.
+
+        Raises:
+            KeyRefused, QueueBusy, QueueFault: as for `status`.
+        """
+        request = self._asks.build_request("POST", f"{self.base_url}/v1/models/resolve", json={"model": name})
+        try:
+            async with self._answered(request) as response:
+                body = await self._read(response)
+        except KeyRefused:
+            raise
+        except QueueRefused as refusal:
+            # It has no such route, or has not heard of this name there: what it takes, the submit will show.
+            logger.info("%s is taken as it is: %s", name, refusal.message)
+            return name
+        try:
+            found = resolved_of(json.loads(body), name)
+        except (ValueError, RecursionError):
+            found = None
+        if found is None:
+            logger.warning("%s did not say readably what %s stands for; it is taken as it is.", self.address, name)
+        return found or name
+
+    async def submit_and_poll(
+        self,
+        wish: Wish,
+        destination: Path,
+        *,
+        on_status_change: OnStatusChange | None = None,
+        on_bytes: OnBytes | None = None,
+        poll_seconds: float = 2.0,
+        deadline: float = 720.0,
+    ) -> JobResult:
+        """Buy a job, wait for it and fetch it to `destination`; without a ledger, so a lost reply is the caller's.
+
+        A job that the queue reports failed is a JobNotCompleted. Raises as `submit`, `wait_for_job` and `result` do.
+        """
+        job = await self.submit(wish, on_bytes=on_bytes)
+        ended = await wait_for_job(
+            self, job.job_id, poll_seconds=poll_seconds, deadline=deadline, on_status_change=on_status_change
+        )
+        if ended.status == JobStatus.FAILED:
+            return JobNotCompleted(job.job_id, f"The queue reports that job {job.job_id} failed; it gives no reason.")
+        return JobCompleted(job.job_id, await self.result(job.job_id, destination))
+
+    @contextlib.asynccontextmanager
+    async def _posted(self, wish: Wish, on_bytes: OnBytes | None) -> AsyncIterator[httpx.Response]:
+        """The good answer to a wish's form; any other ending is raised as what it means for the money."""
+        wish.check()
+        form = Form(wish, on_bytes)
+        request = self._forms.build_request(
+            "POST", f"{self.base_url}{wish.endpoint}", content=form, headers=form.headers
+        )
+        logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
+        try:
+            response = await self._forms.send(request, stream=True)
+        except httpx.RequestError as error:
+            if not form.left_whole:
+                raise QueueUnreachable(
+                    f"The queue at {self.address} could not be reached ({_why(error, self._timeout)}), nothing was "
+                    "bought: check the address and the network."
+                ) from None
+            raise SubmitUnknown(
+                f"The form for {wish.model.name} went out to {self.address} and no answer came "
+                f"({_why(error, self._timeout)}): a job may or may not have been bought."
+            ) from None
+        async with contextlib.aclosing(response):
+            self._notice(response)
+            if not response.is_success:
+                raise (await self._refusal(response)).of_form(wish.model.name)
+            yield response
+
+    async def _refusal(self, response: httpx.Response) -> Refusal:
+        """A bad answer, with what comes of its body; its status says enough where none comes."""
+        try:
+            body = await self._read(response)
+        except QueueFault:
+            body = b""
+        return Refusal(
+            self.address, response.status_code, self._hidden(body),
+            retry_after=response.headers.get("Retry-After"), location=response.headers.get("Location"),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, path: str, *, headers: dict[str, str] | None = None, read_timeout: float | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """The good answer to a GET, which costs nothing and may be repeated."""
+        timeout = self._timeout.as_dict()
+        if read_timeout is not None:
+            timeout["read"] = min(timeout["read"] or read_timeout, read_timeout)
+        request = self._asks.build_request(
+            "GET", f"{self.base_url}{path}", headers=headers, timeout=httpx.Timeout(**timeout)
+        )
+        async with self._answered(request) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        try:
+            response = await self._asks.send(request, stream=True)
+        except httpx.RequestError as error:
+            raise QueueFault(
+                f"The queue at {self.address} could not be reached ({_why(error, self._timeout)})."
+            ) from None
+        async with contextlib.aclosing(response):
+            self._notice(response)
+            if not response.is_success:
+                raise (await self._refusal(response)).of_question(request.url.path)
+            yield response
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """A short answer, whole. Raises QueueFault."""
+        body = bytearray()
+        try:
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > _MAX_ANSWER:
+                    raise QueueFault(f"The answer of {self.address} is far longer than it should be.")
+        except httpx.RequestError as error:
+            raise QueueFault(f"The answer of {self.address} broke off ({_why(error, self._timeout)}).") from None
+        return bytes(body)
+
+    async def _read_bought(self, response: httpx.Response) -> bytes:
+        try:
+            return await self._read(response)
+        except QueueFault as fault:
+            raise SubmitUnknown(f"{fault.message.rstrip('.')}: a job has most likely been bought.") from None
+
+    def _content_of(self, response: httpx.Response, asked_at: int) -> Content:
+        """The media in an answer. Raises QueueFault where the answer holds something else."""
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind.startswith("text/") or kind in ("application/json", "application/problem+json"):
+            raise QueueFault(f"The queue at {self.address} answered with {kind} in place of media.")
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise QueueFault(f"The queue at {self.address} packed the media in a way that was not asked for.")
+        at = asked_at if response.status_code == 206 else 0
+        if at and _begin_of(response.headers.get("Content-Range", "")) != at:
+            raise QueueFault(f"The queue at {self.address} answered with another part than the one asked for.")
+        length = response.headers.get("Content-Length", "")
+        return Content(
+            at=at, total=at + int(length) if length.isdecimal() else None, validator=_validator_of(response),
+            pieces=self._pieces(response),
+        )
+
+    def _picture_of(self, response: httpx.Response) -> Content:
+        """The picture in an answer. Raises QueueFault where the answer holds something else."""
+        kind = response.headers.get("Content-Type", "image/png").lower()
+        if not kind.startswith(("image/", "application/octet-stream")):
+            raise QueueFault(f"The answer holds {line_of(kind)} in place of a picture.")
+        return self._content_of(response, 0)
+
+    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        try:
+            async for piece in response.aiter_raw():
+                yield piece
+        except httpx.RequestError as error:
+            raise QueueFault(f"The content broke off ({_why(error, self._timeout)}).") from None
+
+    def _parsed(self, kind: type[_Answer], body: bytes, what: str) -> _Answer:
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError:
+            said, _ = words_of(self._hidden(body))
+            raise QueueFault(f"The queue at {self.address} answered something unreadable to {what}: {said}.") from None
+
+    def _hidden(self, body: bytes) -> bytes:
+        """A body without the key: a server may repeat the request's headers in its error."""
+        return body.replace(self._key.encode(), b"[key]")
+
+    def _notice(self, response: httpx.Response) -> None:
+        if not self.stand_in and STANDIN_HEADER in response.headers:
+            self.stand_in = True
+            logger.info("%s is reelflow's stand-in and not the real queue.", self.address)
+
+
+def _no_certificates() -> ssl.SSLContext:
+    """Trusts nobody: for addresses that are spoken to without TLS."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _segment(job_id: str) -> str:
+    """A job id as a piece of a path: sent as it is, as the SDKs do, but for what would make it another path."""
+    return quote(job_id, safe="!$&'()*+,;=:@-._~")
+
+
+def _begin_of(content_range: str) -> int | None:
+    begin = content_range.removeprefix("bytes ").partition("-")[0].strip()
+    return int(begin) if begin.isdecimal() else None
+
+
+def _validator_of(response: httpx.Response) -> str | None:
+    """What proves in a later request that the content is still the same; a weak ETag does not."""
+    tag: str = response.headers.get("ETag", "")
+    dated: str | None = response.headers.get("Last-Modified")
+    return tag if tag.startswith('"') else dated
+
+
+def _why(error: httpx.RequestError, timeout: httpx.Timeout) -> str:
+    """The reason in a few words; httpx leaves the text of its timeouts empty."""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {timeout.connect:g} s"
+        case httpx.ReadTimeout():
+            return "no byte of an answer in time"
+        case httpx.WriteTimeout():
+            return f"no byte taken within {timeout.write:g} s"
+        case httpx.PoolTimeout():
+            return f"no connection became free within {timeout.pool:g} s"
+    return line_of(str(error)).rstrip(".") or type(error).__name__

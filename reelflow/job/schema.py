@@ -1,0 +1,253 @@
+"""The ledger's tables, how they came to be, and the opening of the database that holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import sqlite3
+import sys
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from reelflow.errors import BadInput
+from reelflow.job.entry import State
+
+FILE_NAME = "ledger.sqlite"
+_FIELD = "REELFLOW_LEDGER_URL"
+_MICRO = Decimal(1_000_000)
+
+
+class Usd(sa.types.TypeDecorator[Decimal]):
+    """USD as whole millionths, which no database rounds; more decimals are rounded up."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else int((value * _MICRO).to_integral_value(ROUND_CEILING))
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        return None if value is None else Decimal(int(value)) / _MICRO
+
+
+class Utc(sa.types.TypeDecorator[dt.datetime]):
+    """A moment as ISO text in UTC with microseconds: readable in the database, and sorted as text as in time."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
+        return None if value is None else dt.datetime.fromisoformat(value)
+
+
+class StateName(sa.types.TypeDecorator[State]):
+    """A State as its word."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: State | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> State | None:
+        return None if value is None else State(value)
+
+
+_tables = sa.MetaData()
+
+version = sa.Table("reelflow_ledger", _tables, sa.Column("version", sa.Integer, nullable=False))
+
+wishes = sa.Table(
+    "wishes", _tables,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("state", StateName, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("base_url", sa.Text, nullable=False),
+    sa.Column("stand_in", sa.Integer, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("resolved", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("source_digest", sa.Text, nullable=False),
+    sa.Column("reference_digest", sa.Text),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("cost", Usd),
+    sa.Column("purchase", sa.Text),
+    sa.Column("job_id", sa.Text),
+    sa.Column("holder", sa.Text),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("granted", sa.Integer, nullable=False),
+    sa.Column("flow_run_id", sa.Text),
+    sa.Column("output_digest", sa.Text),
+    sa.Column("output_bytes", sa.BigInteger),
+    sa.Column("output_seconds", sa.Double),
+    sa.Column("output_cost", Usd),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("changed_at", Utc, nullable=False),
+)
+
+purchases = sa.Table(
+    "purchases", _tables,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, sa.ForeignKey("wishes.key"), nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("state", StateName, nullable=False),
+    sa.Column("stand_in", sa.Integer, nullable=False),
+    sa.Column("flow_run_id", sa.Text),
+    sa.Column("job_id", sa.Text),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("cost", Usd),
+    sa.Column("output_seconds", sa.Double),
+    sa.Column("output_cost", Usd),
+    sa.Column("intended_at", Utc, nullable=False),
+    sa.Column("sent_at", Utc),
+    sa.Column("accepted_at", Utc),
+    sa.Column("ended_at", Utc),
+)
+
+# One tuple of statements for each version, in words that both databases know. Never edited once released: add one.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE wishes (
+            key TEXT PRIMARY KEY, state TEXT NOT NULL, queue TEXT NOT NULL, base_url TEXT NOT NULL,
+            stand_in INTEGER NOT NULL, model TEXT NOT NULL, resolved TEXT NOT NULL, result TEXT NOT NULL,
+            source_digest TEXT NOT NULL, reference_digest TEXT, parameters TEXT NOT NULL,
+            seconds DOUBLE PRECISION NOT NULL, cost BIGINT, purchase TEXT, job_id TEXT, holder TEXT,
+            beat BIGINT NOT NULL, granted INTEGER NOT NULL, flow_run_id TEXT, output_digest TEXT, output_bytes BIGINT,
+            output_seconds DOUBLE PRECISION, output_cost BIGINT, note TEXT NOT NULL, created_at TEXT NOT NULL,
+            changed_at TEXT NOT NULL
+        )""",
+        """CREATE TABLE purchases (
+            id TEXT PRIMARY KEY, key TEXT NOT NULL REFERENCES wishes (key), queue TEXT NOT NULL, state TEXT NOT NULL,
+            stand_in INTEGER NOT NULL, flow_run_id TEXT, job_id TEXT, seconds DOUBLE PRECISION NOT NULL, cost BIGINT,
+            output_seconds DOUBLE PRECISION, output_cost BIGINT, intended_at TEXT NOT NULL, sent_at TEXT,
+            accepted_at TEXT, ended_at TEXT
+        )""",
+        "CREATE INDEX wishes_by_change ON wishes (changed_at)",
+        "CREATE INDEX purchases_by_key ON purchases (key)",
+        "CREATE INDEX purchases_by_time ON purchases (intended_at)",
+        "CREATE INDEX purchases_by_run ON purchases (flow_run_id)",
+    ),
+)
+
+
+def make_engine(url: str | None, work_dir: Path) -> AsyncEngine:
+    """The database of `url` (`postgresql://…`, `sqlite:///…`), or SQLite under `work_dir`. Raises BadInput."""
+    if url is None:
+        try:
+            work_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"The work folder {work_dir} can't be made ({error.strerror}): set REELFLOW_WORK_DIR to a "
+                           "folder of yours.", field="REELFLOW_WORK_DIR") from None
+        return _sqlite(work_dir / FILE_NAME)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadInput("The ledger's address can't be read: write postgresql://USER:PASSWORD@HOST/DATABASE.",
+                       field=_FIELD) from None
+    kind = parsed.drivername.partition("+")[0]
+    if kind == "sqlite" and parsed.database:
+        return _sqlite(Path(parsed.database))
+    if kind not in ("postgresql", "postgres"):
+        raise BadInput(f"The ledger can't be kept in {kind!r}: use postgresql://… or sqlite:///PATH.", field=_FIELD)
+    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    return create_async_engine(
+        parsed.set(drivername="postgresql+asyncpg", query=query), pool_size=4, max_overflow=16, pool_pre_ping=True,
+        # Behind a pooler such as PgBouncer a connection's prepared statements are somebody else's.
+        connect_args={"timeout": 10, "statement_cache_size": 0},
+    )
+
+
+def _sqlite(path: Path) -> AsyncEngine:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=16,
+                                 connect_args={"timeout": 60.0})
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        # The driver must not begin transactions of its own: it does so too late, after the reads that they rest on.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=60000")
+        # A commit is on the disk when it returns: what was bought must outlast a power cut.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Bring the database to this version. Raises BadInput where it can't be opened or is of a newer one."""
+    shown = engine.url.render_as_string(hide_password=True)
+    try:
+        if engine.dialect.name == "sqlite":
+            await _use_wal(engine)
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # Two machines that open a new database at once would both create its tables.
+                await connection.execute(sa.text("SELECT pg_advisory_xact_lock(7236655)"))
+            await _step_up(connection, shown)
+    except database_errors() as error:
+        raise BadInput(f"The ledger {shown} can't be opened: {reason_of(error)}.", field=_FIELD) from None
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """What is raised where a database is away, busy, full or broken; drivers raise some of it past SQLAlchemy."""
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError)
+    if "asyncpg" in sys.modules:
+        import asyncpg
+
+        errors += (asyncpg.PostgresError, asyncpg.InterfaceError)
+    return errors
+
+
+def reason_of(error: Exception) -> str:
+    """A database's error in one line, without the statement that it befell."""
+    told = str(getattr(error, "orig", None) or error).partition("\n")[0].strip().rstrip(".")
+    return told.rpartition(">: ")[2] or type(error).__name__
+
+
+async def _step_up(connection: AsyncConnection, shown: str) -> None:
+    await connection.execute(sa.text("CREATE TABLE IF NOT EXISTS reelflow_ledger (version INTEGER NOT NULL)"))
+    found = (await connection.execute(sa.select(version.c.version))).scalar()
+    if found is None:
+        await connection.execute(version.insert().values(version=0))
+    if (found or 0) > len(MIGRATIONS):
+        raise BadInput(f"The ledger {shown} was written by a newer reelflow (its version is {found}): update reelflow.",
+                       field=_FIELD)
+    for statements in MIGRATIONS[found or 0:]:
+        for statement in statements:
+            await connection.execute(sa.text(statement))
+    if found != len(MIGRATIONS):
+        await connection.execute(version.update().values(version=len(MIGRATIONS)))
+
+
+async def _use_wal(engine: AsyncEngine) -> None:
+    """Switch the file to write-ahead logging, once; SQLite does not wait for its own lock in this."""
+    for attempt in range(50):
+        try:
+            async with engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver = raw.driver_connection
+                assert driver is not None
+                await (await driver.execute("PRAGMA journal_mode=WAL")).close()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == 49:
+                raise
+        await asyncio.sleep(0.05 + 0.001 * (os.getpid() % 50))

@@ -1,0 +1,1 @@
+"""Film: probing, geometry, ffmpeg commands and the one place that runs them."""

@@ -1,0 +1,288 @@
+"""The child process behind `probe`: `python -m reelflow.media.examine FILE` prints one JSON object.
+
+It opens what may be made to do harm, so it runs apart, with limits, and only it imports PyAV. What can't be used is
+answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, file_url
+from reelflow.media.timing import find_clock
+
+_MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
+             10: "bt2020c"}
+_RANGES = {1: "tv", 2: "pc"}
+_TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
+              13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67"}
+_PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 11: "smpte431",
+              12: "smpte432"}
+_TEXT_SUBTITLES = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
+# EXIF orientation -> (degrees clockwise, flipped from left to right before)
+_EXIF = {1: (0, False), 2: (0, True), 3: (180, False), 4: (180, True), 5: (270, True), 6: (90, False),
+         7: (90, True), 8: (270, False)}
+_MAX_GAP, _MAX_SECONDS, _LOOKED_AT = 30, 12 * 3600, 12
+
+
+class _Refused(Exception):
+    """The file can't be used; the message is the second half of a sentence."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """What the packets of one stream tell: presentation times in the stream's ticks, and the last one's length."""
+
+    times: list[int] = field(default_factory=list)
+    untimed: int = 0
+    corrupt: int = 0
+    end: int | None = None
+    latest: int | None = None
+    jumps: int = 0
+
+
+def examine(path: Path) -> dict[str, Any]:
+    """The facts of `path` as the fields of Probe (without the path). Raises _Refused."""
+    with path.open("rb") as opened:
+        head = opened.read(16)
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] == b"WEBP":
+        return _examine_picture(path) | {"size_bytes": path.stat().st_size}
+    if head.startswith((b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")) or head[8:12] == b"WAVE":
+        raise _Refused("holds only sound: give a file with a picture.")
+    try:
+        container = av.open(
+            file_url(path),
+            options={"format_whitelist": FILM_FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError):
+        raise _Refused("is not a video that can be read: give an MP4, MOV, MKV, WebM or the like.") from None
+    with container:
+        return _examine_film(container) | {"size_bytes": path.stat().st_size}
+
+
+def _examine_film(container: InputContainer) -> dict[str, Any]:
+    films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not films:
+        if container.streams.audio:
+            raise _Refused("holds only sound: give a file with a picture.")
+        raise _Refused("holds no video: give a file with a picture.")
+    film = films[0]
+    if film.codec_context is None:
+        raise _Refused("holds a video in a codec that is not known: convert it to H.264 first.")
+    _check_size(film.codec_context.width, film.codec_context.height)
+    film.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    film.codec_context.thread_count = 1
+
+    followed: list[Stream] = [film, *container.streams.audio, *container.streams.subtitles]
+    tracks = {stream.index: _Track() for stream in followed}
+    shown: list[VideoFrame] = []
+    for packet in _packets(container, followed):
+        stream = packet.stream
+        if stream is film and len(shown) < _LOOKED_AT:
+            with contextlib.suppress(av.FFmpegError):
+                shown += film.decode(packet)
+        _note(tracks[stream.index], packet)
+    if len(shown) < _LOOKED_AT:
+        with contextlib.suppress(av.FFmpegError):
+            shown += film.decode(None)
+    if not shown:
+        raise _Refused("holds a video of which no frame can be decoded: it is damaged or of an unknown kind.")
+    return _describe(container, film, shown[:_LOOKED_AT], tracks)
+
+
+def _packets(container: InputContainer, followed: Sequence[Stream]) -> Iterator[Packet[Any]]:
+    """All packets up to the end, or up to where the file is broken: what comes before is the clip that there is."""
+    packets = container.demux(*followed)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+        if packet.size or packet.pts is not None:
+            yield packet
+
+
+def _note(track: _Track, packet: Packet[Any]) -> None:
+    if packet.is_corrupt:
+        track.corrupt += 1
+    if packet.is_discard or not packet.size or _is_hidden(packet):
+        return
+    if packet.pts is None:
+        track.untimed += 1
+        return
+    track.times.append(packet.pts)
+    if packet.dts is not None:
+        track.jumps += track.latest is not None and packet.dts < track.latest
+        track.latest = packet.dts
+    end = packet.pts + (packet.duration or 0)
+    track.end = end if track.end is None else max(track.end, end)
+
+
+def _is_hidden(packet: Packet[Any]) -> bool:
+    """Whether it is one of VP8's reference pictures that are never shown: the fifth bit of its header says so."""
+    return packet.stream.type == "video" and _codec(packet.stream) == "vp8" and not bytes(packet)[0] >> 4 & 1
+
+
+def _describe(
+    container: InputContainer, film: VideoStream, shown: Sequence[VideoFrame], tracks: dict[int, _Track]
+) -> dict[str, Any]:
+    first, track = shown[0], tracks[film.index]
+    base = film.time_base or Fraction(1, 1000)
+    start = first.pts if first.pts is not None else min(track.times, default=0)
+    if track.jumps:
+        raise _Refused("is made of pieces whose clocks overlap: join them into one MP4 first.")
+    kept = sorted(time for time in track.times if time >= start)
+    guess = film.guessed_rate or film.average_rate or Fraction(25)
+    if track.untimed or not kept:
+        times = [start * base + index / guess for index in range(len(kept) + track.untimed)]
+    else:
+        times = [time * base for time in kept]
+        widest = max((after - before for before, after in pairwise(times)), default=Fraction(0))
+        if widest > _MAX_GAP:
+            raise _Refused(f"has a hole of {float(widest):.0f} s in its picture: cut it into clips first.")
+    clock = find_clock(times, guess, (track.end - kept[-1]) * base if kept and track.end is not None else Fraction(0))
+    if clock.seconds > _MAX_SECONDS:
+        raise _Refused(f"claims to be {float(clock.seconds) / 3600:.0f} hours long: cut it into clips first.")
+    context = film.codec_context
+    turn, mirrored = _orientation(first)
+    aspect = film.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
+    aspect = aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)
+    component = first.format.components[0].bits
+    _check_size(round(first.width * aspect), first.height)
+    return {
+        "format": container.format.name, "is_picture": False, "codec": _codec(film), "pixels": first.format.name,
+        "bits": component, "width": first.width, "height": first.height, "sample_aspect": _ratio(aspect),
+        "turn": turn, "mirrored": mirrored, "profile": context.profile,
+        "colour": {
+            "matrix": _MATRICES.get(int(first.colorspace)), "range": _RANGES.get(int(first.color_range)),
+            "transfer": _TRANSFERS.get(int(first.color_trc)), "primaries": _PRIMARIES.get(int(first.color_primaries)),
+        },
+        "interlaced": any(frame.interlaced_frame for frame in shown),
+        "rate": _ratio(clock.rate), "varies": clock.varies, "unevenness": float(clock.unevenness),
+        "frames": len(times), "seconds": float(clock.seconds), "first_time": float(start * base),
+        "file_start": (container.start_time or 0) / 1e6,
+        "sounds": [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)],
+        "subtitles": [
+            {"index": index, "codec": _codec(stream), "text": _codec(stream) in _TEXT_SUBTITLES,
+             "language": _language(stream), "title": stream.metadata.get("title")}
+            for index, stream in enumerate(container.streams.subtitles)
+        ],
+        "chapters": [
+            {"start": float(row["start"] * row["time_base"]), "end": float(row["end"] * row["time_base"]),
+             "title": row["metadata"].get("title")}
+            for row in container.chapters() if row["time_base"] is not None
+        ],
+        "other_streams": len(container.streams) - len(tracks),
+        "damage": list(_damage(film, len(track.times) + track.untimed, track)),
+    }
+
+
+def _damage(film: VideoStream, seen: int, track: _Track) -> Iterator[str]:
+    # A header may count frames that an edit list hides or that begin before the first whole picture; few, though.
+    if film.frames > seen + max(2, film.frames // 100):
+        yield f"its header promises {film.frames} frames, but {seen} are there"
+    if track.corrupt:
+        yield f"{track.corrupt} of its packets are damaged"
+
+
+def _sound(index: int, stream: Any, track: _Track) -> dict[str, Any]:
+    base: Fraction = stream.time_base or Fraction(1, 1000)
+    return {
+        "index": index, "codec": _codec(stream),
+        "sample_rate": getattr(stream, "sample_rate", 0) or 0, "channels": getattr(stream, "channels", 0) or 0,
+        "layout": stream.layout.name if getattr(stream, "layout", None) is not None else "",
+        "start": float(base * min(track.times, default=0)), "end": float(base * (track.end or 0)),
+        "language": _language(stream), "title": stream.metadata.get("title"),
+        "default": bool(stream.disposition & Disposition.default),
+    }
+
+
+def _codec(stream: Stream) -> str:
+    # Not the decoder's name, which for MP3 is `mp3float`.
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
+
+
+def _language(stream: Stream) -> str | None:
+    return stream.language if stream.language != "und" else None
+
+
+def _orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Degrees clockwise, and whether it is flipped from left to right before, from the frame's display matrix."""
+    sides = cast("Iterable[SideData]", frame.side_data)  # PyAV's own types take it for a mapping
+    for side in sides:
+        if side.type.name == "DISPLAYMATRIX" and side.buffer_size >= 36:
+            a, b, _, c, d = struct.unpack("=9i", bytes(side)[:36])[:5]
+            mirrored = a * d - b * c < 0
+            if mirrored:
+                a, b = -a, -b
+            if abs(a) >= abs(b):
+                return (0 if a >= 0 else 180), mirrored
+            return (90 if b > 0 else 270), mirrored
+    return 0, False
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _Refused(f"is {width}x{height} pixels large: the most that is opened is {MAX_PIXELS} pixels a frame.")
+    if 0 < min(width, height) < 4:
+        raise _Refused(f"is only {width}x{height} pixels large: there is nothing to see.")
+
+
+def _examine_picture(path: Path) -> dict[str, Any]:
+    from PIL import Image, UnidentifiedImageError
+
+    warnings.simplefilter("ignore")
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with Image.open(path) as picture:
+            kind = {"MPO": "jpeg"}.get(picture.format or "", (picture.format or "unknown").lower())
+            if kind not in PICTURE_FORMATS:
+                raise _Refused(f"is a picture of the kind {kind}: save it as PNG, JPEG or WebP.")
+            _check_size(*picture.size)
+            turn, mirrored = _EXIF.get(picture.getexif().get(0x0112, 1), (0, False))
+            picture.load()
+            mode, (width, height) = picture.mode, picture.size
+    except Image.DecompressionBombError:
+        raise _Refused(f"claims to be a huge picture: the most that is opened is {MAX_PIXELS} pixels large.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
+        raise _Refused("looks like a picture but can't be read: it is damaged.") from None
+    return {
+        "format": kind, "is_picture": True, "codec": kind, "pixels": mode, "bits": 8, "width": width,
+        "height": height, "sample_aspect": "1/1", "turn": turn, "mirrored": mirrored, "colour": {}, "frames": 1,
+    }
+
+
+def _ratio(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the facts of the one file that is named."""
+    try:
+        found = examine(Path(arguments[0]))
+    except _Refused as refused:
+        found = {"refused": str(refused)}
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,112 @@
+"""The chains of ffmpeg filters that films go through, each a function from stream to stream.
+
+A stream is a node of ffmpeg-python's graph; the order of its `filter` calls is the order that pictures go through.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from reelflow.media.colour import Reading
+from reelflow.media.geometry import Box, Size
+from reelflow.media.probe import Sound
+
+Stream = Any  # ffmpeg-python has no types
+
+# Pictures are asked for at their own time, not from their time on: shifting them by just under half a frame before
+# rounding up takes the nearest one. Just under, so that a tie never depends on a microsecond.
+NEAREST = Fraction(49, 100)
+
+
+def number(value: float | Fraction) -> str:
+    """A number as filters take it, to the microsecond."""
+    return f"{float(value):.6f}".rstrip("0").rstrip(".")
+
+
+def turn_upright(stream: Stream, turn: int, mirrored: bool) -> Stream:
+    """Turn a stored picture as its Exif says; with `-noautorotate`, since the builds read Exif in different ways."""
+    if mirrored:
+        stream = stream.filter("hflip")
+    if turn == 180:
+        return stream.filter("hflip").filter("vflip")
+    return stream.filter("transpose", {90: "clock", 270: "cclock"}[turn]) if turn else stream
+
+
+def take(stream: Stream, box: Box, whole: Size) -> Stream:
+    """Cut `box` out of a picture of the size `whole`."""
+    return stream if box == Box(0, 0, whole.width, whole.height) else stream.filter(
+        "crop", box.width, box.height, box.x, box.y, exact=1
+    )
+
+
+def at_rate(stream: Stream, rate: Fraction, *, lead: str) -> Stream:
+    """Pictures at an even `rate` from 0 on; `lead` is the time that the filter takes off, as an expression."""
+    return stream.filter("settb", "AVTB").filter("setpts", lead).filter(
+        "fps", fps=_ratio(rate), start_time=0, round="up"
+    )
+
+
+def smoothly(stream: Stream, rate: Fraction, step: Fraction) -> Stream:
+    """Pictures at a higher `rate`, with those in between made up by motion; they came one each `step` seconds."""
+    return stream.filter("settb", "AVTB").filter("setpts", f"N*{step.numerator}/{step.denominator}/TB").filter(
+        "minterpolate", fps=_ratio(rate), mi_mode="mci", mc_mode="aobmc", vsbmc=1
+    ).filter("fps", fps=_ratio(rate), start_time=0)
+
+
+def exactly(stream: Stream, frames: int) -> Stream:
+    """Exactly `frames` pictures: the last one is held where there are fewer."""
+    return stream.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end_frame=frames)
+
+
+def resize(stream: Stream, size: Size, reading: Reading) -> Stream:
+    """Bring a picture to `size` and to BT.709 in limited range, 4:2:0."""
+    if reading.tone_map is None:
+        return stream.filter(
+            "scale", size.width, size.height, flags="lanczos+accurate_rnd+full_chroma_int",
+            in_color_matrix=reading.matrix, in_range=reading.range, out_color_matrix="bt709", out_range="tv",
+        ).filter("format", "yuv420p")
+    colour = reading.tone_map
+    span = {"pc": "full", "tv": "limited"}[colour.range or "tv"]
+    stream = stream.filter(
+        "zscale", w=size.width, h=size.height, f="lanczos", min=colour.matrix, rin=span, tin=colour.transfer,
+        pin=colour.primaries, t="linear", npl=203,
+    ).filter("format", "gbrpf32le").filter("zscale", p="709")
+    if colour.hdr is not None:
+        stream = stream.filter("tonemap", "mobius", desat=0)
+    return stream.filter("zscale", t="709", m="709", r="limited").filter("format", "yuv420p")
+
+
+def tag(stream: Stream) -> Stream:
+    """Say what the picture now is, and drop what came along with it (rotation, HDR figures, captions)."""
+    return stream.filter("sidedata", "delete").filter("setsar", 1).filter(
+        "setparams", field_mode="prog", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709"
+    )
+
+
+def as_rgb(stream: Stream) -> Stream:
+    """RGB from BT.709 in limited range."""
+    return stream.filter(
+        "scale", flags="bicubic+accurate_rnd+full_chroma_int", in_color_matrix="bt709", in_range="tv"
+    ).filter("format", "rgb24")
+
+
+def as_jpeg(stream: Stream) -> Stream:
+    """What JPEG holds, from RGB: BT.601 in full range, and tagged so, since encoders go by the tag."""
+    return stream.filter("scale", out_color_matrix="bt601", out_range="pc").filter("format", "yuvj420p").filter(
+        "setparams", range="pc", colorspace="bt470bg"
+    )
+
+
+def sound_of_span(stream: Stream, sound: Sound, *, seconds: float) -> Stream:
+    """A sound track from 0 on, exactly `seconds` long, with silence where it has none."""
+    stream = stream.filter("atrim", start=0, end=number(seconds)).filter(
+        "aresample", **{"async": 1, "first_pts": 0}
+    )
+    if sound.channels > 2 or not sound.layout:
+        stream = stream.filter("aformat", channel_layouts="mono|stereo|3.0|4.0|5.0|5.1|7.1")
+    return stream.filter("apad").filter("atrim", end=number(seconds))
+
+
+def _ratio(rate: Fraction) -> str:
+    return str(rate.numerator) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"

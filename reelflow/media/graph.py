@@ -1,0 +1,71 @@
+"""ffmpeg-python, kept to what it is for: a graph of streams, written out as ffmpeg's arguments. Only here imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ffmpeg as ffmpeg_python
+
+from reelflow.media import filters
+from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, file_url
+from reelflow.media.probe import Probe
+
+ffmpeg: Any = ffmpeg_python  # it has no types
+
+# No titles, places or times of the source, and the same bytes for the same pictures.
+BARE: dict[str, Any] = {
+    "map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact", "flags:v": "+bitexact",
+}
+
+
+def open_film(source: Probe, *, seek: float = 0.0, **more: Any) -> Any:
+    """A film as an input, turned upright by ffmpeg; `seek` is seconds from the file's start, before what is needed.
+
+    Turning it ourselves, with `-noautorotate`, leaves the rotation in the output's header on 5.1.
+    """
+    options: dict[str, Any] = {
+        "protocol_whitelist": "file", "format_whitelist": FILM_FORMATS, "max_pixels": MAX_PIXELS, "reinit_filter": 0,
+        **more,
+    }
+    if seek > 0:
+        options |= {"ss": filters.number(seek), "accurate_seek": 0}
+    return ffmpeg.input(file_url(source.path), **_flags(options))
+
+
+def open_picture(source: Probe) -> Any:
+    """A picture as an input, opened as the kind that the probe found."""
+    options = {"f": PICTURE_FORMATS[source.format], "protocol_whitelist": "file", "max_pixels": MAX_PIXELS,
+               "autorotate": 0}
+    return ffmpeg.input(file_url(source.path), **_flags(options))
+
+
+def open_text(path: Path, kind: str) -> Any:
+    """A text file of our own (subtitles, a list of films) as an input, of a `kind` that is never guessed."""
+    return ffmpeg.input(file_url(path), f=kind)
+
+
+def together(streams: list[Any], name: str, **options: Any) -> Any:
+    """Several streams through one filter."""
+    return ffmpeg.filter(streams, name, **options)
+
+
+def split_up(stream: Any, count: int) -> list[Any]:
+    """One stream as several: ffmpeg-python doesn't split by itself."""
+    many = stream.filter_multi_output("split", count)
+    return [many[index] for index in range(count)]
+
+
+def arguments(streams: list[Any], destination: Path, options: dict[str, Any]) -> list[str]:
+    """ffmpeg's arguments for one output of these streams."""
+    # The last lines of a verbose log count what was decoded, which is how damage is found.
+    output = ffmpeg.output(*streams, file_url(destination), **options)
+    return ["-loglevel", "level+verbose", "-copyts", "-y", *(str(part) for part in ffmpeg.get_args(output))]
+
+
+def _flags(options: dict[str, Any]) -> dict[str, Any]:
+    """`{"autorotate": 0}` as ffmpeg writes it, `-noautorotate`."""
+    negated = {name for name in ("autorotate", "accurate_seek") if options.get(name) == 0}
+    return {name: value for name, value in options.items() if name not in negated} | {
+        f"no{name}": None for name in sorted(negated)
+    }

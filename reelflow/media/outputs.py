@@ -1,0 +1,138 @@
+"""What a finished film is written as: container by its name's suffix, codec and quality by choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reelflow.errors import BadInput
+from reelflow.media.probe import Sound
+from reelflow.recipe import Codec, Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of file: ffmpeg's `muxer`, what may go in, and what sound that doesn't fit becomes."""
+
+    muxer: str
+    codecs: tuple[Codec, ...]
+    sounds: frozenset[str]
+    fallback: str
+    faststart: bool
+
+
+_PCM = ("pcm_s16le", "pcm_s24le")
+_MP4 = Container("mp4", (Codec.H264, Codec.HEVC, Codec.AV1), frozenset({"aac", "mp3", "opus"}), "aac", True)
+_CONTAINERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container("mov", (Codec.H264, Codec.HEVC, Codec.PRORES), frozenset({"aac", "mp3", *_PCM}), "aac", True),
+    ".mkv": Container("matroska", tuple(Codec), frozenset(
+        {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "eac3", "dts", *_PCM}), "aac", False),
+    ".webm": Container("webm", (Codec.AV1,), frozenset({"opus", "vorbis"}), "opus", False),
+}
+_CRF = {
+    Codec.H264: {Quality.SMALL: 24, Quality.GOOD: 17, Quality.BEST: 12},
+    Codec.HEVC: {Quality.SMALL: 26, Quality.GOOD: 19, Quality.BEST: 14},
+    Codec.AV1: {Quality.SMALL: 38, Quality.GOOD: 26, Quality.BEST: 18},
+}
+_PRORES_PROFILE = {Quality.SMALL: 1, Quality.GOOD: 3, Quality.BEST: 4}
+_SOUND_ENCODERS = {"aac": "aac", "opus": "libopus"}
+_NAMES = {"aac": "AAC", "opus": "Opus"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """Output options of the finished film's pictures and container, and the pixels that its encoder takes."""
+
+    container: Container
+    pixels: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundOut:
+    """One of the source's sound tracks and what it becomes: copied, or encoded as `codec`."""
+
+    track: Sound
+    copied: bool
+    codec: str
+
+    def options(self, position: int) -> dict[str, Any]:
+        """Output options for this track as the film's `position`-th."""
+        made: dict[str, Any] = {f"c:a:{position}": "copy" if self.copied else _SOUND_ENCODERS[self.codec]}
+        if not self.copied:
+            per_channel = 96_000 if self.codec == "aac" else 64_000
+            made[f"b:a:{position}"] = per_channel * max(1, min(self.track.channels, 8))
+        if self.track.language:
+            made[f"metadata:s:a:{position}"] = f"language={self.track.language}"
+        return made
+
+
+def choose_container(destination: Path) -> Container:
+    """The container for a name. Raises BadInput for a suffix that isn't one of a film's."""
+    found = _CONTAINERS.get(destination.suffix.lower())
+    if found is None:
+        raise BadInput(
+            f"{destination.name!r} does not end in {', '.join(_CONTAINERS)}: the name says which kind of file is made.",
+            field="output",
+        )
+    return found
+
+
+def choose_encoding(destination: Path, codec: str | None = None, quality: str | None = None) -> Encoding:
+    """How to write a film named `destination`; without a codec, H.264, or AV1 where the container takes only that.
+
+    Raises:
+        BadInput: the suffix, the codec or the quality is unknown, or the container can't hold the codec.
+    """
+    container = choose_container(destination)
+    try:
+        chosen = Codec(codec) if codec is not None else container.codecs[0]
+    except ValueError:
+        raise BadInput(f"The codec {codec!r} is not one of {', '.join(Codec)}.", field="codec") from None
+    try:
+        grade = Quality(quality) if quality is not None else Quality.GOOD
+    except ValueError:
+        raise BadInput(f"The quality {quality!r} is not one of {', '.join(Quality)}.", field="quality") from None
+    if chosen not in container.codecs:
+        raise BadInput(
+            f"{destination.name!r} can't hold {chosen}: a {destination.suffix} file takes "
+            f"{' or '.join(container.codecs)}.", field="codec",
+        )
+    options: dict[str, Any] = {"f": container.muxer}
+    if container.faststart:
+        options["movflags"] = "+faststart"
+    if chosen is Codec.PRORES:
+        profile = _PRORES_PROFILE[grade]
+        pixels = "yuv444p10le" if profile == 4 else "yuv422p10le"
+        return Encoding(container, pixels, options | {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"})
+    options["crf"] = _CRF[chosen][grade]
+    if chosen is Codec.H264:
+        return Encoding(container, "yuv420p", options | {"c:v": "libx264", "preset": "fast"})
+    if chosen is Codec.HEVC:
+        # Without this tag Apple's players show nothing.
+        named = {"tag:v": "hvc1"} if container.muxer in ("mp4", "mov") else {}
+        return Encoding(container, "yuv420p", options | {
+            "c:v": "libx265", "preset": "fast", "x265-params": "log-level=error", **named})
+    return Encoding(container, "yuv420p", options | {"c:v": "libsvtav1", "preset": 8})
+
+
+def choose_sounds(tracks: tuple[Sound, ...], container: Container, *, trimmed: bool) -> tuple[SoundOut, ...]:
+    """What becomes of each track. A trimmed one is encoded: a copy would begin at a packet, not at the cut."""
+    return tuple(
+        SoundOut(track, True, track.codec) if track.codec in container.sounds and not trimmed
+        else SoundOut(track, False, container.fallback)
+        for track in tracks
+    )
+
+
+def sound_warnings(sounds: tuple[SoundOut, ...], destination: Path) -> tuple[str, ...]:
+    """A sentence for each track that its container can't hold as it was. What a cut costs goes without saying."""
+    container = choose_container(destination)
+    return tuple(
+        f"Sound track {sound.track.index + 1} ({sound.track.codec}) was encoded anew as {_NAMES[sound.codec]}, since "
+        f"{destination.suffix} files are not made with {sound.track.codec}."
+        for sound in sounds if sound.track.codec not in container.sounds
+    )

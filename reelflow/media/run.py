@@ -1,0 +1,275 @@
+"""The only place that starts a process: ffmpeg and the probe, bounded, watched, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import functools
+import glob
+import os
+import resource
+import shutil
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow.errors import BadInput, MediaFailed, MediaTimeout
+
+TAIL_BYTES = 16_384
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an encode is: frames and seconds of film written, bytes, and speed (film seconds per second)."""
+
+    frame: int = 0
+    seconds: float = 0.0
+    size_bytes: int = 0
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use: CPU seconds, bytes of address space, bytes of one file. None leaves it free."""
+
+    cpu_seconds: int | None = None
+    memory_bytes: int | None = None
+    file_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a finished process left: standard output (where it was kept) and the last lines of standard error."""
+
+    stdout: bytes
+    stderr: str
+    last: Progress
+
+
+NO_LIMITS = Limits()
+
+
+def film_limits(timeout: float, *, most_bytes: int | None = None) -> Limits:
+    """What ffmpeg may use on a film that others made: generous for any real one, and an end for the others.
+
+    `timeout` is in seconds; `most_bytes` is how large its output may get, with room for the container's index.
+    """
+    return Limits(
+        cpu_seconds=int(timeout * (os.cpu_count() or 1)) + 10, memory_bytes=24 * 2**30,
+        file_bytes=None if most_bytes is None else most_bytes * 2 + 2**24,
+    )
+
+
+@functools.cache
+def find_ffmpeg(choice: str = "bundled") -> Path:
+    """The ffmpeg to use: `bundled` (imageio-ffmpeg's static build), `path` (the one on PATH) or a path.
+
+    Raises BadInput where there is none.
+    """
+    if choice == "bundled":
+        import imageio_ffmpeg
+
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    found = shutil.which("ffmpeg") if choice == "path" else shutil.which(choice)
+    if found is None:
+        where = "on the PATH" if choice == "path" else f"at {choice}"
+        raise BadInput(f"There is no ffmpeg {where}: set REELFLOW_FFMPEG to `bundled` or to its path.", field="ffmpeg")
+    return Path(found)
+
+
+def _in_child(libc: ctypes.CDLL | None, limits: Limits, parent: int) -> None:
+    """Run between fork and exec: bound the child, and let it die with us even when we are killed."""
+    if libc is not None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    for which, value in (
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+    ):
+        if value is not None:
+            resource.setrlimit(which, (value, value))
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@contextlib.asynccontextmanager
+async def _process(arguments: Sequence[str], limits: Limits) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A child that is gone when the block is left, whatever happened in it.
+
+    Killed rather than asked: after SIGINT or SIGTERM ffmpeg writes a trailer, and a short film that plays looks whole.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        preexec_fn=functools.partial(_in_child, _libc(), limits, os.getpid()),
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+
+
+async def _read_tail(stream: asyncio.StreamReader) -> bytes:
+    tail = b""
+    while chunk := await stream.read(65_536):
+        tail = (tail + chunk)[-TAIL_BYTES:]
+    return tail
+
+
+async def _read_progress(stream: asyncio.StreamReader, on_progress: Callable[[Progress], None] | None) -> Progress:
+    """Follow `-progress pipe:1`. `out_time_us` and `out_time_ms` are both microseconds, and any value may be N/A."""
+    seen: dict[str, str] = {}
+    last, rest = Progress(), b""
+    while chunk := await stream.read(65_536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            name, _, value = line.decode("ascii", "replace").strip().partition("=")
+            seen[name] = value.strip()
+            if name == "progress":
+                last = Progress(
+                    frame=int(_number(seen.get("frame")) or last.frame),
+                    seconds=(_number(seen.get("out_time_us")) or last.seconds * 1e6) / 1e6,
+                    size_bytes=int(_number(seen.get("total_size")) or last.size_bytes),
+                    speed=_number((seen.get("speed") or "").rstrip("x")),
+                )
+                if on_progress is not None:
+                    on_progress(last)
+    return last
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+async def run_ffmpeg(
+    arguments: Sequence[str],
+    *,
+    ffmpeg: Path,
+    timeout: float,
+    on_progress: Callable[[Progress], None] | None = None,
+    limits: Limits = NO_LIMITS,
+) -> Ended:
+    """Run one ffmpeg command (arguments after the program's name) and wait for its end.
+
+    Adds `-nostdin -hide_banner -loglevel warning -progress pipe:1`. `timeout` is in seconds.
+
+    Raises:
+        MediaFailed: it ended with an error; its last lines are in the message and in `stderr`.
+        MediaTimeout: it took longer than `timeout` and was killed.
+    """
+    command = [
+        str(ffmpeg), "-nostdin", "-hide_banner", "-loglevel", "level+warning", "-nostats", "-progress", "pipe:1",
+        *arguments,
+    ]
+    try:
+        async with asyncio.timeout(timeout), _process(command, limits) as process:
+            assert process.stdout is not None and process.stderr is not None
+            last, tail, code = await asyncio.gather(
+                _read_progress(process.stdout, on_progress), _read_tail(process.stderr), process.wait()
+            )
+    except TimeoutError:
+        raise MediaTimeout(f"ffmpeg took longer than {timeout:g} s and was stopped.") from None
+    stderr = tail.decode("utf-8", "replace").strip()
+    if code != 0 and "No space left on device" in stderr:
+        raise MediaFailed(f"There is no room left on the disk of {_folder_of(arguments)}: make room and run again.",
+                          stderr=stderr)
+    if code != 0:
+        raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
+    return Ended(b"", stderr, last)
+
+
+async def run_python(
+    module: str, arguments: Sequence[str], *, timeout: float, limits: Limits = NO_LIMITS, max_output: int = 4 * 2**20
+) -> Ended:
+    """Run `python -m module arguments` and keep its standard output (at most `max_output` bytes).
+
+    Raises:
+        MediaFailed: it ended with an error, or said more than that.
+        MediaTimeout: it took longer than `timeout` seconds and was killed.
+    """
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            _process([sys.executable, "-P", "-m", module, *arguments], limits) as process,
+        ):
+            assert process.stdout is not None and process.stderr is not None
+            errors = asyncio.create_task(_read_tail(process.stderr))
+            said = bytearray()
+            while chunk := await process.stdout.read(65_536):
+                said += chunk
+                if len(said) > max_output:
+                    errors.cancel()
+                    raise MediaFailed(f"{module} said more than {max_output} bytes.")
+            tail, code = await asyncio.gather(errors, process.wait())
+    except TimeoutError:
+        raise MediaTimeout(f"{module} took longer than {timeout:g} s and was stopped.") from None
+    stderr = tail.decode("utf-8", "replace").strip()
+    if code != 0:
+        raise MediaFailed(f"{module} failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
+    return Ended(bytes(said), stderr, Progress())
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _folder_of(arguments: Sequence[str]) -> str:
+    """The folder that a command writes to."""
+    return str(Path(arguments[-1].removeprefix("file:")).parent)
+
+
+def _last_words(stderr: str, lines: int = 3) -> str:
+    # A verbose log is asked for where its counts are wanted; a person wants what went wrong.
+    chat = ("[verbose]", "[info]")
+    told = [line.strip() for line in stderr.splitlines() if line.strip() and not any(word in line for word in chat)]
+    return " / ".join(told[-lines:])[-600:] or "it said nothing."
+
+
+@contextlib.contextmanager
+def written_whole(destination: Path) -> Iterator[Path]:
+    """A path beside `destination` to write to; renamed onto it when the block ends well, removed otherwise.
+
+    The name is its own in each run, so that two runs with the same target never write into one file. What a process
+    that was killed has left of the same target is removed.
+    """
+    for left in destination.parent.glob(f".{glob.escape(destination.name)}.*.part"):
+        if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
+            left.unlink(missing_ok=True)
+    part = destination.with_name(f".{destination.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(destination)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,100 @@
+"""Where a film comes from: a path, an http(s) address, or the sample clip that reelflow makes itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import socket
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from reelflow.errors import BadInput, SourceFault
+from reelflow.media.run import written_whole
+from reelflow.media.sample import sample_film, sample_picture
+
+SAMPLE = "sample"
+_CHUNK = 1 << 20
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is an http(s) address."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def show_source(source: str) -> str:
+    """A source as it may be shown: an address without its password and without its query, which may be a signature."""
+    if not is_address(source):
+        return source
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def source_stem(source: str) -> str:
+    """The part of a source's name that outputs are named after."""
+    name = PurePosixPath(unquote(urlsplit(source).path)).name if is_address(source) else Path(source).name
+    return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).strip(". ") or "film"
+
+
+async def stage_source(
+    source: str, scratch: Path, *, work_dir: Path, ffmpeg: Path, max_bytes: int, allow_private: bool = False,
+    picture: bool = False,
+) -> Path:
+    """A local path for `source`; what lies at an address is brought into `scratch` first, at constant memory.
+
+    `picture` says that a picture is wanted, which decides what the sample is. A redirect into a private network is
+    refused unless `allow_private`. Raises BadInput that names the source.
+    """
+    if source == SAMPLE and not Path(source).exists():
+        return await (sample_picture if picture else sample_film)(work_dir, ffmpeg=ffmpeg)
+    if is_address(source):
+        name = PurePosixPath(unquote(urlsplit(source).path)).name or "source"
+        target = scratch / ("source-" + re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-80:])
+        await _download(source, target, max_bytes=max_bytes, allow_private=allow_private)
+        return target
+    return Path(source).expanduser().absolute()
+
+
+async def _download(address: str, target: Path, *, max_bytes: int, allow_private: bool) -> None:
+    import aiohttp
+
+    shown = show_source(address)
+    watch = aiohttp.TraceConfig()
+    if not allow_private:
+        watch.on_request_redirect.append(_refuse_private)
+    patience = aiohttp.ClientTimeout(sock_connect=10, sock_read=60)
+    try:
+        async with (
+            aiohttp.ClientSession(trace_configs=[watch], timeout=patience, auto_decompress=False) as session,
+            session.get(address) as response,
+        ):
+            if response.status != 200:
+                kind = SourceFault if response.status >= 500 or response.status == 429 else BadInput
+                raise kind(f"{shown} answered {response.status} {response.reason}: check the address, and "
+                               "whether it needs a login.", field="source")
+            with written_whole(target) as part, part.open("wb") as file:
+                copied = 0
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    copied += len(chunk)
+                    if copied > max_bytes:
+                        raise BadInput(
+                            f"{shown} is larger than {max_bytes / 1e6:.0f} MB: raise REELFLOW_MAX_SOURCE_BYTES to "
+                            "take it.", field="source",
+                        )
+                    await asyncio.to_thread(file.write, chunk)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise SourceFault(f"{shown} can't be fetched: {str(error) or type(error).__name__}.", field="source") from None
+
+
+async def _refuse_private(_session: Any, _context: Any, step: Any) -> None:
+    """Follow a redirect to another host only to where everybody can go, not into this machine's own network."""
+    target = urlsplit(step.response.headers.get("Location", "")).hostname
+    if target is None or target == step.url.host:
+        return
+    found = await asyncio.get_running_loop().getaddrinfo(target, None, type=socket.SOCK_STREAM)
+    if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
+        raise BadInput(
+            f"The source redirects to {target}, in a private network: name the file itself, or set "
+            "REELFLOW_PRIVATE_SOURCES=true.", field="source",
+        )

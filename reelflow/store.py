@@ -1,0 +1,145 @@
+"""Films and pictures by content: written whole, named by their SHA-256, and never served damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+logger = logging.getLogger(__name__)
+
+_LOCK_PAUSE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file in the store: its SHA-256 (hex), its size in bytes, and where it lies."""
+
+    digest: str
+    size_bytes: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A number of files and their bytes."""
+
+    files: int
+    size_bytes: int
+
+
+class Store:
+    """Finished results under `root`, by content; `root/incoming` holds what is still being brought over."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def incoming(self, name: str) -> Path:
+        """Where a result called `name` is written before it is kept; the same in each run, so that one goes on."""
+        folder = self.root / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """Of all runs that use this folder, one at a time is inside for the same name; a dead one does not count."""
+        with self.incoming(f"{name}.lock").open("ab") as lock:
+            while not _locked(lock):  # noqa: ASYNC110 - the other one may be another process
+                await asyncio.sleep(_LOCK_PAUSE)
+            yield
+
+    async def keep(self, path: Path) -> Kept:
+        """Move a whole file into the store, under its digest and with its suffix. It must lie on the store's disk."""
+        return await asyncio.to_thread(self._keep, path)
+
+    async def find(self, digest: str, suffix: str) -> Path | None:
+        """The file of a digest, read through and found sound; None where it is missing or was damaged (and removed)."""
+        return await asyncio.to_thread(self._find, self._place(digest, suffix), digest)
+
+    async def usage(self) -> Usage:
+        """What lies in the store."""
+        return await asyncio.to_thread(lambda: _sum(self._files()))
+
+    async def clear(self, *, unused_for: float) -> Usage:
+        """Remove what nobody has used for so many seconds; says what was removed."""
+        return await asyncio.to_thread(self._clear, time.time() - unused_for)
+
+    def _place(self, digest: str, suffix: str) -> Path:
+        return self.root / digest[:2] / f"{digest}{suffix}"
+
+    def _keep(self, path: Path) -> Kept:
+        digest = digest_of(path)
+        size = path.stat().st_size
+        place = self._place(digest, path.suffix)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.replace(place)
+        for folder in (place.parent, self.root):
+            _sync_folder(folder)
+        os.utime(place)
+        return Kept(digest, size, place)
+
+    def _find(self, place: Path, digest: str) -> Path | None:
+        try:
+            sound = digest_of(place) == digest
+        except FileNotFoundError:
+            return None
+        if not sound:
+            logger.warning("The kept file %s was damaged and is removed.", place)
+            place.unlink(missing_ok=True)
+            return None
+        # Used just now, which is what clearing goes by.
+        os.utime(place)
+        return place
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(folder) / name
+                with contextlib.suppress(FileNotFoundError):
+                    yield path, path.stat()
+
+    def _clear(self, before: float) -> Usage:
+        removed = []
+        for path, stat in self._files():
+            if stat.st_mtime < before:
+                path.unlink(missing_ok=True)
+                removed.append((path, stat))
+        return _sum(iter(removed))
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sum(files: Iterator[tuple[Path, os.stat_result]]) -> Usage:
+    sizes = [stat.st_size for _, stat in files]
+    return Usage(len(sizes), sum(sizes))
+
+
+def _locked(lock: BinaryIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in this folder outlast a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

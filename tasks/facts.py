@@ -1,0 +1,77 @@
+"""The facts of the run that goes on, gathered as they become known, so that a run that ends early still tells them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from reelflow.job.entry import Paid, Standing, State
+from reelflow.report import Report
+
+NOT_BOUGHT = (State.INTENDED, State.SENT, State.UNKNOWN, State.REFUSED)
+
+
+@dataclass(slots=True)
+class Latest:
+    """The report as far as it is known, where the last purchase stands, which the report counts, which have no reply.
+    """
+
+    report: Report
+    standing: Standing | None = None
+    counted: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+
+_latest: ContextVar[Latest | None] = ContextVar("latest_report", default=None)
+
+
+@contextlib.contextmanager
+def reporting(report: Report) -> Iterator[Latest]:
+    """Gather facts onto `report` inside the block; a block within another gathers onto the outer one's report."""
+    outer = _latest.get()
+    if outer is not None:
+        yield outer
+        return
+    latest = Latest(report)
+    token = _latest.set(latest)
+    try:
+        yield latest
+    finally:
+        _latest.reset(token)
+
+
+def note(**facts: Any) -> Report:
+    """Add facts to the report of the run that goes on, and give it as it is now."""
+    latest = _gathering()
+    latest.report = replace(latest.report, **facts)
+    return latest.report
+
+
+def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: Decimal | None) -> None:
+    """Add where a purchase stands, its job once that is known, and once what it costs, if this run has bought it."""
+    latest = _gathering()
+    latest.standing = standing
+    known = latest.report
+    jobs = (*known.job_ids, standing.job_id) if standing.job_id else known.job_ids
+    note(ledger_key=standing.key, job_ids=tuple(dict.fromkeys(jobs)))
+    if standing.state is State.UNKNOWN:
+        latest.lost.add(standing.purchase)
+    if standing.state in NOT_BOUGHT:
+        return
+    latest.lost.discard(standing.purchase)
+    if paid is Paid.NOW and standing.purchase not in latest.counted:
+        latest.counted.add(standing.purchase)
+        spent = None if known.cost_usd is None or cost_usd is None else known.cost_usd + cost_usd
+        note(billed_seconds=known.billed_seconds + seconds, cost_usd=spent)
+    note(paid=Paid.NOW if latest.counted else paid)
+
+
+def _gathering() -> Latest:
+    latest = _latest.get()
+    if latest is None:
+        raise RuntimeError("Facts are noted outside of reporting()")
+    return latest

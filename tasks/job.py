@@ -1,0 +1,117 @@
+"""The queue as tasks: resolve the model, submit the job, poll it, fetch its result. The rules are the ledger's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from reelflow.errors import BadResult, QueueFault, QueueUnreachable
+from reelflow.job.buy import buy
+from reelflow.job.collect import await_job, fetch_job
+from reelflow.job.entry import Limits, Paid, Standing
+from reelflow.job.form import OnBytes
+from reelflow.job.submission import Bought
+from reelflow.job.wire import JobStatusResponse, Wish
+from reelflow.media.probe import probe
+from tasks.facts import note, note_standing
+from tasks.phase import Phase, phase
+from tasks.run import current_run
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a wish will cost, and may: the model as resolved, billed seconds, USD (None: unknown), the run's limit."""
+
+    resolved: str
+    seconds: float
+    cost_usd: Decimal | None
+    limit_usd: Decimal | None = None
+    refresh: bool = False
+
+
+@task(task_run_name="resolve {name}", cache_policy=NO_CACHE)
+async def resolve_model(name: str) -> str:
+    """Ask what a model's name stands for now; shows early whether the queue is there and takes the key."""
+    try:
+        return await current_run().client.resolve(name)
+    except QueueFault as fault:
+        if fault.status is None:
+            raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+        raise
+
+
+@task(task_run_name="submit to {wish.model.name}", cache_policy=NO_CACHE, retries=0, persist_result=False)
+async def submit_job(wish: Wish, price: Price) -> Bought:
+    """See to it that the wish is bought once. Never retried by Prefect: a second form would be a second paid job."""
+    run, logger = current_run(), get_run_logger()
+    seconds = 0.0 if wish.model.kind.result == "picture" else price.seconds
+
+    def learn(standing: Standing, paid: Paid = Paid.NOW) -> None:
+        note_standing(standing, paid=paid, seconds=seconds, cost_usd=price.cost_usd)
+
+    async with phase("upload", of=wish.model.name) as running:
+        def tell(sentence: str) -> None:
+            logger.info(sentence)
+            running.unmeasured(sentence)
+
+        bought = await buy(
+            run.ledger, run.client, run.store, wish, seconds=price.seconds, cost=price.cost_usd,
+            limits=Limits(_least(price.limit_usd, run.settings.max_cost_usd), run.settings.max_cost_per_day_usd),
+            unknown_policy=run.settings.unknown_policy, max_attempts=run.settings.max_attempts, refresh=price.refresh,
+            resolved=price.resolved, flow_run_id=flow_run.id, on_event=tell, on_bytes=_count(running),
+            on_standing=learn,
+        )
+    learn(Standing(bought.key, bought.purchase, bought.state, bought.job_id), bought.paid)
+    note(stand_in=run.client.stand_in)
+    logger.info("Job %s for %s (wish %s)", bought.job_id or "(picture)", wish.model.name, bought.key[:12])
+    return bought
+
+
+@task(task_run_name="wait for {bought.job_id}", cache_policy=NO_CACHE)
+async def poll_job(bought: Bought) -> None:
+    """Wait until the job is completed; a status call that goes wrong is asked again until the deadline."""
+    run = current_run()
+    async with phase("wait", of=bought.job_id or "") as running:
+        def tell(status: JobStatusResponse) -> None:
+            running.unmeasured(status.status)
+
+        running.unmeasured("submitted")
+        await await_job(
+            run.ledger, run.client, bought, poll_seconds=run.settings.poll_seconds,
+            deadline=run.settings.poll_deadline, on_status_change=tell,
+        )
+
+
+@task(task_run_name="fetch {bought.job_id}", cache_policy=NO_CACHE)
+async def fetch_result(bought: Bought, *, about_seconds: float) -> Path:
+    """Bring the result into the store: whole, readable, and about as long as it should be."""
+    run = current_run()
+
+    async def check(path: Path) -> float | None:
+        film = await probe(path)
+        # What can be matched by its frames is the finish's to decide; this is for what is no result at all.
+        if about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2:
+            raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "
+                            f"{about_seconds:.2f} s were expected.")
+        return film.seconds
+
+    async with phase("fetch", of=bought.job_id or "") as running:
+        collected = await fetch_job(run.ledger, run.client, run.store, bought, check=check, on_bytes=_count(running))
+    return collected.path
+
+
+def _count(running: Phase) -> OnBytes:
+    def tell(gone: int, total: int | None) -> None:
+        of = f" of {total / 1e6:.1f}" if total else ""
+        running.move(gone / total if total else None, f"{gone / 1e6:.1f}{of} MB")
+
+    return tell
+
+
+def _least(*limits: Decimal | None) -> Decimal | None:
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -1,0 +1,136 @@
+"""Progress of a phase (prepare, upload, wait, fetch, finish), told to the Prefect UI and to whoever listens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.logging import get_logger
+
+UPDATE_SECONDS = 1.0
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a phase stands: what it works on, its part done (0..1, None where that can't be known), a few words."""
+
+    phase: str
+    of: str = ""
+    done: float | None = None
+    note: str = ""
+    ended: bool = False
+    failed: bool = False
+
+
+Listener = Callable[[Moment], None]
+_listener: ContextVar[Listener | None] = ContextVar("phase_listener", default=None)
+_times: ContextVar[dict[str, float] | None] = ContextVar("phase_times", default=None)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have every phase that runs inside the block told to `listener` at once, not only each second."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextlib.contextmanager
+def timing() -> Iterator[dict[str, float]]:
+    """A dict that gets the seconds of each phase that ends inside the block."""
+    times: dict[str, float] = {}
+    token = _times.set(times)
+    try:
+        yield times
+    finally:
+        _times.reset(token)
+
+
+class Phase:
+    """The phase that is running; `move` may be called as often as one likes."""
+
+    def __init__(self, name: str, of: str) -> None:
+        self.moment = Moment(name, of, 0.0)
+        self.ended = asyncio.Event()
+        self._listener = _listener.get()
+
+    def move(self, done: float | None = None, note: str | None = None) -> None:
+        """Say how far it is: `done` from 0 to 1, and what is happening."""
+        part = self.moment.done if done is None else min(max(done, 0.0), 1.0)
+        self._tell(replace(self.moment, done=part, note=self.moment.note if note is None else note))
+
+    def unmeasured(self, note: str) -> None:
+        """Say what is happening where nobody can know how far it is."""
+        self._tell(replace(self.moment, done=None, note=note))
+
+    def end(self, ok: bool) -> None:
+        """Say that it is over."""
+        self._tell(replace(self.moment, done=1.0 if ok else self.moment.done, ended=True, failed=not ok))
+        self.ended.set()
+
+    def _tell(self, moment: Moment) -> None:
+        self.moment = moment
+        if self._listener is not None:
+            self._listener(moment)
+
+
+@contextlib.asynccontextmanager
+async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncIterator[Phase]:
+    """A phase with a progress artifact in the Prefect UI, updated at most once a second.
+
+    `of` is what the phase works on. An artifact that can't be written is logged and never fails the work.
+    """
+    running = Phase(name, of)
+    running.move(0.0, "")
+    began = time.monotonic()
+    updates = asyncio.create_task(_show(running)) if artifact else None
+    ok = False
+    try:
+        yield running
+        ok = True
+    finally:
+        times = _times.get()
+        if times is not None:
+            times[name] = times.get(name, 0.0) + time.monotonic() - began
+        running.end(ok)
+        if updates is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait_for(updates, timeout=10)
+
+
+async def _show(running: Phase) -> None:
+    """Write the artifact while the phase runs and once more at its end; short phases get one write only."""
+    shown: Moment | None = None
+    artifact_id: UUID | None = None
+    title = f"{running.moment.phase} {running.moment.of}".strip()
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running.ended.wait(), UPDATE_SECONDS)
+        moment = running.moment
+        if moment != shown:
+            description = f"{title}: {moment.note}" if moment.note else title
+            percent = round((moment.done or 0.0) * 100, 1)
+            try:
+                if artifact_id is None:
+                    key = re.sub(r"[^a-z0-9]+", "-", moment.phase.lower()).strip("-")
+                    artifact_id = await acreate_progress_artifact(
+                        percent, key=f"progress-{key}", description=description
+                    )
+                else:
+                    await aupdate_progress_artifact(artifact_id, percent, description=description)
+            except Exception:  # whatever the API says, the film goes on
+                logger.warning("The progress of %s could not be shown in the Prefect UI.", title, exc_info=True)
+                return
+            shown = moment
+        if moment.ended:
+            return

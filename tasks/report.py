@@ -1,0 +1,48 @@
+"""What a run tells the Prefect UI: its plan and price before, its facts and pictures after."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from reelflow.plan import Plan
+from reelflow.report import Report, plan_rows
+from tasks.facts import note
+
+# An artifact's event carries the whole artifact, so a picture in it has to be small.
+MAX_PICTURE_BYTES = 120_000
+
+
+@task(task_run_name="publish the plan", cache_policy=NO_CACHE)
+async def publish_plan(plan: Plan, *, resolved: str) -> None:
+    """Show what will be done and what it will cost, before anything is bought."""
+    await acreate_table_artifact(
+        [{"": name, "planned": value} for name, value in plan_rows(plan, resolved=resolved)], key="plan",
+        description=f"Plan: {plan.model.name}, {plan.billed_seconds:.2f} s",
+    )
+
+
+@task(task_run_name="publish the report", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
+async def publish_report(report: Report, *, picture: Path | None = None) -> Report:
+    """Show how the run ended: a table of facts, and a page with the picture before and after."""
+    await acreate_table_artifact(
+        [{"fact": name, "value": value} for name, value in report.rows()], key="result",
+        description=f"{report.flow}: {report.status.value}",
+    )
+    await acreate_markdown_artifact(
+        report.markdown(picture=_as_data(picture)), key="film", description=f"{report.flow}: {report.status.value}"
+    )
+    return note()
+
+
+def _as_data(picture: Path | None) -> str | None:
+    """A small JPEG as a `data:` address, which the UI renders without reaching for a file."""
+    with contextlib.suppress(OSError):
+        if picture is not None and picture.stat().st_size <= MAX_PICTURE_BYTES:
+            return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+    return None

@@ -1,0 +1,106 @@
+"""What a flow run holds while it lasts: settings, one queue client, the ledger, the store, a scratch folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from reelflow.destination import check_folder
+from reelflow.job.client import QueueClient
+from reelflow.job.ledger import Ledger
+from reelflow.media.run import find_ffmpeg
+from reelflow.settings import Settings, read_settings
+from reelflow.standin.server import running_standin
+from reelflow.store import Store
+
+# The embedded stand-in answers from this machine: the service's advice on polling does not concern it.
+STANDIN_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The parts that the tasks of one flow run share."""
+
+    settings: Settings
+    ffmpeg: Path
+    client: QueueClient
+    ledger: Ledger
+    store: Store
+    scratch: Path
+
+
+_current: ContextVar[Run] = ContextVar("run")
+
+
+def current_run() -> Run:
+    """The run that the calling task belongs to."""
+    return _current.get()
+
+
+@contextlib.asynccontextmanager
+async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
+    """Open what a flow run needs; close it, and remove its scratch folder, when the run ends.
+
+    Where no queue was named, the embedded stand-in runs for as long as this does. Raises BadInput for settings that
+    can't be used.
+    """
+    settings = settings or read_settings()
+    ffmpeg = find_ffmpeg(settings.ffmpeg)
+    check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
+    async with contextlib.AsyncExitStack() as stack:
+        scratch = stack.enter_context(_scratch(settings.work_dir / "scratch"))
+        base_url, identity = settings.queue_url, settings.queue_identity
+        if settings.uses_standin:
+            standin = await stack.enter_async_context(
+                running_standin(
+                    settings.work_dir / "stand-in", ffmpeg=ffmpeg, workers=1, models=settings.model_table
+                )
+            )
+            base_url = standin.url
+            settings = settings.model_copy(
+                update={"poll_seconds": min(settings.poll_seconds, STANDIN_POLL_SECONDS)}
+            )
+        client = await stack.enter_async_context(QueueClient(
+            base_url, settings.api_key or SecretStr("stand-in"), identity=identity,
+            connect_timeout=settings.connect_timeout, write_timeout=settings.write_timeout,
+            read_timeout=settings.read_timeout, pool_timeout=settings.pool_timeout,
+            max_connections=settings.max_connections,
+        ))
+        ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url, work_dir=settings.work_dir))
+        run = Run(settings, ffmpeg, client, ledger, Store(settings.work_dir / "store"), scratch)
+        token = _current.set(run)
+        try:
+            yield run
+        finally:
+            _current.reset(token)
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A scratch folder for this run, removed at its end; those of runs that were killed are removed first.
+
+    The lock is the kernel's and goes with its process, so that nothing of a run that goes on is ever touched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / uuid.uuid4().hex
+    with contextlib.ExitStack() as locked:
+        with (folder / ".lock").open("ab") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            for left in folder.glob("*/"):
+                with contextlib.suppress(OSError), (left / ".lock").open("ab") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+            own.mkdir()
+            fcntl.flock(locked.enter_context((own / ".lock").open("ab")), fcntl.LOCK_EX)
+        try:
+            yield own
+        finally:
+            shutil.rmtree(own, ignore_errors=True)

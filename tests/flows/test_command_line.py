@@ -1,0 +1,178 @@
+"""The command line: bad input is one sentence and exit code 2, and programs read exactly one JSON object."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import main
+from reelflow.media.run import run_ffmpeg
+from reelflow.standin.server import StandIn, running_standin
+
+
+@pytest.fixture
+def reelflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: its exit code, standard output and standard error."""
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+    return run
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(tmp_path: Path, clip: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a clip, a picture and files that are neither, which is the current one."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "clip.mp4").symlink_to(clip)
+    (folder / "still.png").symlink_to(picture)
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no film at all")
+    (folder / "one.json").write_text('[{"frame": 0, "x": 0, "y": 0}]')
+    (folder / "exists.mp4").write_text("something else")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+async def sound_only(here: Path, ffmpeg: Path) -> Path:
+    """A file with nothing but sound."""
+    target = here / "sound.m4a"
+    await run_ffmpeg(["-f", "lavfi", "-i", "sine=d=0.2", f"file:{target}"], ffmpeg=ffmpeg, timeout=30)
+    return target
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    ("restyle nothing.mp4 --prompt x", "There is no file"),
+    ("restyle text.mp4 --prompt x", "is not a video that can be read"),
+    ("restyle empty.mp4 --prompt x", "is empty (0 bytes)"),
+    ("restyle . --prompt x", "is a folder"),
+    ("restyle still.png --prompt x", "is a picture; lucy-restyle-2 needs a video"),
+    ("restyle clip.mp4 --prompt x --start 5", "lies behind the end"),
+    ("restyle clip.mp4 --prompt x --max-cost-usd nan", "The limit max_cost_usd of nan can't be used"),
+    ("restyle clip.mp4 --prompt x --max-cost-usd=-0.01", "The limit max_cost_usd of -0.01 can't be used"),
+    ("restyle clip.mp4 --prompt x --max-cost-usd inf", "give 0 USD or more"),
+    ("restyle clip.mp4 --prompt x --end 5", "lies behind the end"),
+    ("restyle clip.mp4 --prompt x --start 0.8 --end 0.2", "is not after the start"),
+    ("restyle clip.mp4 --prompt x --start soon", "'soon' is not a time"),
+    ("restyle clip.mp4", "needs a prompt or a reference image"),
+    ("restyle clip.mp4 --prompt x --reference-image still.png", "not both"),
+    ("restyle clip.mp4 --reference-image clip.mp4", "is not a picture"),
+    ("restyle clip.mp4 --reference-image nothing.png", "There is no file"),
+    ("restyle clip.mp4 --prompt x --model lucy-restle-2", "Did you mean lucy-restyle-2?"),
+    ("restyle clip.mp4 --prompt x --seed 4294967296", "out of range"),
+    ("restyle clip.mp4 --prompt x --seed x", 'unable to convert "x"'),
+    ("restyle clip.mp4 --prompt x --fit squash", "squash"),
+    ("restyle clip.mp4 --prompt x --output exists.mp4", "exists.mp4 exists"),
+    ("restyle clip.mp4 --prompt x --output clip.mp4 --overwrite", "is the source itself"),
+    ("restyle clip.mp4 --prompt x --output out.avi", "does not end in"),
+    ("restyle clip.mp4 --prompt x --output text.mp4/out.mp4", "can't be made"),
+    ("restyle clip.mp4 --promt x", "Did you mean --prompt?"),
+    ("restyle", "requires an argument"),
+    ("restile clip.mp4", 'Did you mean "restyle"?'),
+    ("edit clip.mp4 --model lucy-2.6 --self-anchor", "not a field of lucy-2.6"),
+    ("image still.png", "prompt is missing"),
+    ("image clip.mp4 --prompt x", "is a video"),
+    ("motion still.png", "Give one of --trajectory, --path and --preset"),
+    ("motion still.png --preset arc --path 0:0,0", "Give one of --trajectory, --path and --preset"),
+    ("motion still.png --trajectory one.json", "1 point; it needs 2"),
+    ("motion still.png --path 0:0,0_9:2,0", "can't be read"),
+    ("motion still.png --preset spiral", "'spiral' is not known"),
+    ("motion clip.mp4 --preset arc", "is a video"),
+    ("jobs show 000000", "000000"),
+    ("queue serve --fault nothing=1", "is not known"),
+])
+def test_bad_input_is_one_sentence_and_exit_code_2(reelflow: Run, here: Path, words: str, told: str) -> None:
+    before = sorted(here.iterdir())
+    code, out, err = reelflow(*words.split())
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+    assert sorted(here.iterdir()) == before
+
+
+def test_a_long_prompt_is_refused(reelflow: Run, here: Path) -> None:
+    code, _, err = reelflow("edit", "clip.mp4", "--prompt", "x" * 1001)
+    assert (code, "1001 characters" in err) == (2, True)
+
+
+def test_sound_alone_is_refused(reelflow: Run, sound_only: Path) -> None:
+    code, _, err = reelflow("edit", str(sound_only))
+    assert (code, "only sound" in err) == (2, True)
+
+
+def test_a_queue_that_isn_t_there_is_told_with_its_address(
+    reelflow: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECART_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+    code, _, err = reelflow("restyle", "clip.mp4", "--prompt", "x")
+    assert (code, "http://127.0.0.1:9 could not be reached" in err) == (2, True)
+
+
+@pytest.fixture
+async def locked_queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that takes one key only."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, api_key="the-right-key") as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        yield standin
+
+
+async def test_a_wrong_key_is_refused_and_never_shown(
+    locked_queue: StandIn, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECART_API_KEY", "the-wrong-key")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "restyle", "clip.mp4", "--prompt", "x", "--json"], capture_output=True,
+        text=True, check=False,
+    )
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["status"]) == (2, "refused")
+    assert "DECART_API_KEY" in answer["error"]
+    assert "the-wrong-key" not in done.stdout + done.stderr
+
+
+def test_a_refusal_as_json_is_exactly_one_object(reelflow: Run, here: Path) -> None:
+    code, out, _ = reelflow("restyle", "nothing.mp4", "--prompt", "x", "--json")
+    assert code == 2
+    assert json.loads(out).keys() == {
+        "status", "output", "job_ids", "billed_seconds", "cost_usd", "flow_run_id", "stand_in", "error"
+    }
+
+
+def test_models_and_doctor_are_readable_by_programs(reelflow: Run) -> None:
+    code, out, _ = reelflow("models", "--json")
+    assert (code, len(json.loads(out)["models"])) == (0, 12)
+    code, out, _ = reelflow("doctor", "--json")
+    assert (code, json.loads(out)["ok"]) == (0, True)
+
+
+def test_probe_prints_what_it_sees(reelflow: Run, here: Path) -> None:
+    code, out, _ = reelflow("probe", "clip.mp4")
+    assert (code, "320x180" in out, "30 frames, 1.000 s" in out) == (0, True, True)
+    code, out, _ = reelflow("probe", "clip.mp4", "--json")
+    assert json.loads(out)["shown"] == [320, 180]
+
+
+def test_help_loads_neither_prefect_nor_the_media_rooms() -> None:
+    program = (
+        "import sys; from flows.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'prefect', 'sqlalchemy', 'httpx', 'pydantic_settings', 'ffmpeg', 'av', 'starlette'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "restyle" in done.stdout

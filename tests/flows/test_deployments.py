@@ -1,0 +1,176 @@
+"""The deployments of prefect.yaml, run by a real worker: started, asked, decided, retried."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Scheduled
+
+from reelflow.media.probe import probe
+from reelflow.standin.server import StandIn, running_standin
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFECT = str(Path(sys.executable).parent / "prefect")
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect_server: str) -> None:
+    """The deployments, made as the README says."""
+    for words in (["work-pool", "create", "reelflow", "--type", "process", "--overwrite"],
+                  ["--no-prompt", "deploy", "--all"]):
+        done = subprocess.run([PREFECT, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
+        yield standin
+
+
+@pytest.fixture
+def worker(deployed: None, queue: StandIn, work_dir: Path, tmp_path: Path) -> Iterator[Path]:
+    """A process worker on the pool; gives its log."""
+    log = tmp_path / "worker.log"
+    environment = {
+        **os.environ, "DECART_BASE_URL": queue.url, "DECART_API_KEY": "key-of-the-test",
+        "REELFLOW_WORK_DIR": str(work_dir), "REELFLOW_POLL_SECONDS": "0.2", "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+    }
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [PREFECT, "worker", "start", "--pool", "reelflow", "--type", "process"], env=environment,
+            stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+    try:
+        yield log
+    finally:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def start(deployment: str, **parameters: Any) -> FlowRun:
+    """A run of a deployment."""
+    async with get_client() as client:
+        found = await client.read_deployment_by_name(deployment)
+        return await client.create_flow_run_from_deployment(found.id, parameters=parameters)
+
+
+async def until(run: FlowRun, states: set[str], log: Path) -> FlowRun:
+    """The run, once its state has one of these names."""
+    async with get_client() as client:
+        try:
+            async with asyncio.timeout(120):
+                while (run := await client.read_flow_run(run.id)).state_name not in states:
+                    await asyncio.sleep(0.3)
+        except TimeoutError:
+            raise AssertionError(f"The run is {run.state}: {log.read_text()[-3000:]}") from None
+    return run
+
+
+ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
+
+
+async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> None:
+    async with get_client() as client:
+        found = {deployment.name: deployment for deployment in await client.read_deployments()}
+    assert {"restyle", "edit", "tryon", "motion", "image"} <= found.keys()
+    assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
+        (False, 1.0)]
+    for deployment in found.values():
+        described = deployment.parameter_openapi_schema["properties"]
+        assert not [name for name, field in described.items() if not field.get("description")], deployment.name
+
+
+async def test_a_deployment_makes_a_film(worker: Path, queue: StandIn, clip: Path, tmp_path: Path) -> None:
+    run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
+                                  output=str(tmp_path / "out.mp4")), ENDED, worker)
+    assert run.state_name == "Completed", worker.read_text()[-3000:]
+    assert (await probe(tmp_path / "out.mp4")).frames == 30
+    assert queue.jobs_made == 1
+
+
+async def test_a_retry_of_the_run_takes_up_the_job_that_was_bought(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("content-500=5")
+    run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
+                                  output=str(tmp_path / "out.mp4")), ENDED, worker)
+    assert run.state_name == "Failed"
+    async with get_client() as client:
+        # What the button "Retry" of the UI does.
+        await client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    run = await until(run, {"Running", "Pending", "Completed"}, worker)
+    run = await until(run, ENDED, worker)
+    assert run.state_name == "Completed", worker.read_text()[-3000:]
+    assert (queue.jobs_made, (await probe(tmp_path / "out.mp4")).frames) == (1, 30)
+
+
+async def test_a_job_adopted_without_its_id_is_asked_for_again(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("drop-after-accept=1")
+    run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
+                                  output=str(tmp_path / "out.mp4")), {"Suspended", *ENDED}, worker)
+    job_id = next((tmp_path / "queue").glob("jobs/*")).name
+    async with get_client() as client:
+        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": None})
+        run = await until(run, {"Running", *ENDED}, worker)
+        run = await until(run, {"Suspended", *ENDED}, worker)
+        assert run.state_name == "Suspended", worker.read_text()[-3000:]
+        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": job_id})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+
+
+async def test_two_runs_that_ask_about_one_lost_reply_buy_one_job_more(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("drop-after-accept=1")
+    runs = []
+    for number in range(2):
+        asked = await start("restyle/restyle", source=str(clip), prompt="noir", output=str(tmp_path / f"{number}.mp4"))
+        runs.append(await until(asked, {"Suspended", *ENDED}, worker))
+    assert [run.state_name for run in runs] == ["Suspended"] * 2, worker.read_text()[-3000:]
+    async with get_client() as client:
+        for run in runs:
+            await client.resume_flow_run(run.id, run_input={"decision": "resubmit"})
+    ended = [await until(run, ENDED, worker) for run in runs]
+    assert [run.state_name for run in ended] == ["Completed"] * 2, worker.read_text()[-3000:]
+    assert queue.jobs_made == 2
+
+
+@pytest.mark.parametrize(("answer", "jobs", "ends"), [
+    ("adopt", 1, "Completed"), ("resubmit", 2, "Completed"), ("abandon", 1, "Failed"),
+])
+async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, answer: str, jobs: int, ends: str
+) -> None:
+    queue.faults.add("drop-after-accept=1")
+    run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
+                                  output=str(tmp_path / "out.mp4")), {"Suspended", *ENDED}, worker)
+    assert run.state_name == "Suspended", worker.read_text()[-3000:]
+    assert queue.jobs_made == 1
+    job_id = next((tmp_path / "queue").glob("jobs/*")).name if answer == "adopt" else None
+    async with get_client() as client:
+        await client.resume_flow_run(run.id, run_input={"decision": answer, "job_id": job_id})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == (ends, jobs), worker.read_text()[-3000:]
+    assert (tmp_path / "out.mp4").exists() == (ends == "Completed")

@@ -1,0 +1,289 @@
+"""The commands are what they are: each a list, argument for argument."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from test_plan import MODELS, ask, film
+
+from reelflow.errors import BadInput
+from reelflow.media.command import (
+    finish_arguments,
+    prepare_arguments,
+    remux_arguments,
+    subtitle_arguments,
+)
+from reelflow.media.opening import FILM_FORMATS
+from reelflow.media.outputs import Codec, choose_encoding, choose_sounds
+from reelflow.media.probe import Chapter, Sound
+from reelflow.media.still_command import picture_arguments, poster_arguments
+from reelflow.media.tracks import chapter_file, cut_subtitles
+from reelflow.plan import plan_film, plan_picture
+
+MODEL = MODELS["lucy-restyle-2"]
+WHOLE = plan_film(ask(), film(), MODEL)
+CUT = plan_film(ask(start=20, duration=2, fit="crop"), film(frames=900, seconds=30.03), MODEL)
+SENT, DONE = Path("/films/sent.mp4"), Path("/films/done.mp4")
+MADE = film(
+    path=Path("/films/made.mp4"), width=1280, height=704, rate=Fraction(22), frames=220, seconds=10.0, sounds=()
+)
+ENCODING = choose_encoding(DONE)
+
+
+def test_prepare_a_whole_film() -> None:
+    assert prepare_arguments(WHOLE, SENT) == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-filter_complex",
+        "[0:V:0]settb=AVTB[s0];"
+        "[s0]setpts=PTS-STARTPTS-0.01635/TB[s1];"
+        "[s1]fps=fps=22:round=up:start_time=0[s2];"
+        "[s2]scale=1252:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
+        "ge=tv:out_color_matrix=bt709:out_range=tv[s3];"
+        "[s3]format=yuv420p[s4];"
+        "[s4]pad=1280:704:14:0[s5];"
+        "[s5]tpad=stop=-1:stop_mode=clone[s6];"
+        "[s6]trim=end_frame=220[s7];"
+        "[s7]sidedata=delete[s8];"
+        "[s8]setsar=1[s9];"
+        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10]",
+        "-map", "[s10]", "-f", "mp4", "-bufsize", "134217728", "-c:v", "libx264", "-crf", "15", "-fflags",
+        "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
+        "-1", "-maxrate", "67108864", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4",
+        "file:/films/sent.mp4",
+    ]
+
+
+def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
+    assert prepare_arguments(CUT, SENT) == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-noaccurate_seek", "-protocol_whitelist", "file", "-reinit_filter", "0", "-ss", "9.986633", "-i",
+        "file:/clips/in.mp4", "-filter_complex",
+        "[0:V:0]crop=1920:1056:0:12:exact=1[s0];"
+        "[s0]trim=start=19.970284[s1];"
+        "[s1]settb=AVTB[s2];"
+        "[s2]setpts=PTS-(20.002983)/TB[s3];"
+        "[s3]fps=fps=22:round=up:start_time=0[s4];"
+        "[s4]scale=1280:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
+        "ge=tv:out_color_matrix=bt709:out_range=tv[s5];"
+        "[s5]format=yuv420p[s6];"
+        "[s6]tpad=stop=-1:stop_mode=clone[s7];"
+        "[s7]trim=end_frame=44[s8];"
+        "[s8]sidedata=delete[s9];"
+        "[s9]setsar=1[s10];"
+        "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
+        "-map", "[s11]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
+        "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata", "-1", "-maxrate",
+        "120000000", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
+    ]
+
+
+def test_remux_leaves_all_but_the_pictures_behind() -> None:
+    assert remux_arguments(WHOLE, SENT) == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-map", "0:V:0", "-f",
+        "mp4", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_chapters", "-1", "-map_metadata",
+        "-1", "-movflags", "+faststart", "file:/films/sent.mp4",
+    ]
+
+
+def test_finish_a_whole_film_copies_its_sound() -> None:
+    sounds = choose_sounds(WHOLE.source.sounds, ENCODING.container, trimmed=False)
+    assert finish_arguments(
+        WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=300, encoding=ENCODING,
+        sounds=sounds,
+    ) == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/films/made.mp4", "-format_whitelist",
+        FILM_FORMATS, "-itsoffset", "0", "-max_pixels", "35389440", "-protocol_whitelist", "file", "-reinit_filter",
+        "0", "-vn", "-i", "file:/clips/in.mp4", "-filter_complex",
+        "[0:V:0]crop=1252:704:14:0:exact=1[s0];"
+        "[s0]scale=1920:1080:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ra"
+        "nge=tv:out_color_matrix=bt709:out_range=tv[s1];"
+        "[s1]format=yuv420p[s2];"
+        "[s2]settb=AVTB[s3];"
+        "[s3]setpts=(N-0.49)*1/22/TB[s4];"
+        "[s4]fps=fps=30000/1001:round=up:start_time=0[s5];"
+        "[s5]tpad=stop=-1:stop_mode=clone[s6];"
+        "[s6]trim=end_frame=300[s7];"
+        "[s7]sidedata=delete[s8];"
+        "[s8]setsar=1[s9];"
+        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10]",
+        "-map", "[s10]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
+        "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
+        "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+    ]
+
+
+def test_finish_a_cut_trims_its_sound() -> None:
+    sounds = choose_sounds(CUT.source.sounds, ENCODING.container, trimmed=True)
+    assert finish_arguments(
+        CUT, MADE, CUT.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=60, encoding=ENCODING, sounds=sounds
+    ) == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/films/made.mp4", "-format_whitelist",
+        FILM_FORMATS, "-itsoffset", "-19.986633", "-max_pixels", "35389440", "-noaccurate_seek",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-ss", "9.986633", "-vn", "-i", "file:/clips/in.mp4",
+        "-filter_complex",
+        "[0:V:0]scale=1920:1056:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in"
+        "_range=tv:out_color_matrix=bt709:out_range=tv[s0];"
+        "[s0]format=yuv420p[s1];"
+        "[s1]settb=AVTB[s2];"
+        "[s2]setpts=(N-0.49)*1/22/TB[s3];"
+        "[s3]fps=fps=30000/1001:round=up:start_time=0[s4];"
+        "[s4]tpad=stop=-1:stop_mode=clone[s5];"
+        "[s5]trim=end_frame=60[s6];"
+        "[s6]sidedata=delete[s7];"
+        "[s7]setsar=1[s8];"
+        "[s8]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s9];"
+        "[1:a:0]atrim=end=2.002:start=0[s10];"
+        "[s10]aresample=async=1:first_pts=0[s11];"
+        "[s11]apad[s12];"
+        "[s12]atrim=end=2.002[s13]",
+        "-map", "[s9]", "-map", "[s13]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
+        "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
+        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+    ]
+
+
+def test_prepare_a_picture() -> None:
+    still = film(
+        path=Path("/clips/in.jpg"), is_picture=True, format="jpeg", frames=1, rate=Fraction(0), seconds=0.0, width=1000,
+        height=1501, sounds=(),
+    )
+    plan = plan_picture(ask(), still, MODELS["lucy-motion"])
+    assert picture_arguments(plan, Path("/films/.sent.png.part"), suffix=".png") == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-f", "jpeg_pipe", "-max_pixels", "35389440", "-noautorotate",
+        "-protocol_whitelist", "file", "-i", "file:/clips/in.jpg", "-filter_complex",
+        "[0]scale=704:1056:flags=lanczos+accurate_rnd[s0];"
+        "[s0]format=rgb24[s1];"
+        "[s1]pad=704:1280:0:112[s2];"
+        "[s2]sidedata=delete[s3];"
+        "[s3]setsar=1[s4]",
+        "-map", "[s4]", "-f", "image2", "-c:v", "png", "-frames:v", "1", "-map_metadata", "-1", "-update", "1",
+        "file:/films/.sent.png.part",
+    ]
+
+
+def test_poster_as_jpeg_names_its_own_colours() -> None:
+    assert poster_arguments(film(), Path("/films/.poster.jpg.part"), at=2.0, width=640, suffix=".jpg") == [
+        "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
+        "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-filter_complex",
+        "[0:V:0]settb=AVTB[s0];"
+        "[s0]setpts=PTS-(2.01635)/TB[s1];"
+        "[s1]fps=fps=30000/1001:round=up:start_time=0[s2];"
+        "[s2]tpad=stop=-1:stop_mode=clone[s3];"
+        "[s3]trim=end_frame=1[s4];"
+        "[s4]scale=640:360:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_rang"
+        "e=tv:out_color_matrix=bt709:out_range=tv[s5];"
+        "[s5]format=yuv420p[s6];"
+        "[s6]sidedata=delete[s7];"
+        "[s7]setsar=1[s8];"
+        "[s8]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s9];"
+        "[s9]scale=flags=bicubic+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=tv[s10];"
+        "[s10]format=rgb24[s11];"
+        "[s11]scale=out_color_matrix=bt601:out_range=pc[s12];"
+        "[s12]format=yuvj420p[s13];"
+        "[s13]setparams=colorspace=bt470bg:range=pc[s14];"
+        "[s14]sidedata=delete[s15];"
+        "[s15]setsar=1[s16]",
+        "-map", "[s16]", "-f", "image2", "-c:v", "mjpeg", "-frames:v", "1", "-map_metadata", "-1", "-q:v", "2",
+        "-update", "1", "file:/films/.poster.jpg.part",
+    ]
+
+
+def test_smooth_makes_up_pictures_only_where_the_rate_is_raised() -> None:
+    def graph(frames: int, *, smooth: bool) -> str:
+        arguments = finish_arguments(
+            WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, frames), frames=300, encoding=ENCODING,
+            smooth=smooth,
+        )
+        return arguments[arguments.index("-filter_complex") + 1]
+
+    assert "minterpolate=fps=30000/1001" in graph(22, smooth=True)
+    assert "minterpolate" not in graph(22, smooth=False) and "minterpolate" not in graph(60, smooth=True)
+
+
+def test_chapters_come_in_as_an_input_of_their_own() -> None:
+    arguments = finish_arguments(
+        WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=300, encoding=ENCODING,
+        chapters=Path("/films/chapters.txt"),
+    )
+    assert arguments[arguments.index("ffmetadata") - 1:][:4] == ["-f", "ffmetadata", "-i", "file:/films/chapters.txt"]
+    assert arguments[arguments.index("-map_chapters") + 1] == "1"
+
+
+def test_subtitles_are_read_on_the_file_s_clock() -> None:
+    arguments = subtitle_arguments(film(), 1, Path("/films/1.srt"))
+    assert arguments[-5:] == ["-map", "0:s:1", "-f", "srt", "file:/films/1.srt"] and "-itsoffset" not in arguments
+
+
+@pytest.mark.parametrize(("name", "codec", "encoder"), [
+    ("a.mp4", None, "libx264"), ("a.MKV", "h264", "libx264"), ("a.m4v", "hevc", "libx265"),
+    ("a.mov", "prores", "prores_ks"), ("a.webm", None, "libsvtav1"),
+    ("a.webm", "av1", "libsvtav1"), ("a.mkv", "prores", "prores_ks"),
+])
+def test_the_name_and_the_codec_choose_the_encoder(name: str, codec: str | None, encoder: str) -> None:
+    assert choose_encoding(Path(name), codec).options["c:v"] == encoder
+
+
+@pytest.mark.parametrize(("name", "codec", "quality", "said"), [
+    ("a.wmv", None, None, r"'a.wmv' does not end in .mp4, .m4v, .mov, .mkv, .webm"),
+    ("a.webm", "h264", None, "can't hold h264: a .webm file takes av1"),
+    ("a.mp4", "prores", None, "can't hold prores: a .mp4 file takes h264 or hevc or av1"),
+    ("a.mp4", "vp9", None, "The codec 'vp9' is not one of h264, hevc, av1, prores"),
+    ("a.mp4", None, "huge", "The quality 'huge' is not one of small, good, best"),
+])
+def test_what_does_not_go_together_is_refused(name: str, codec: str | None, quality: str | None, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        choose_encoding(Path(name), codec, quality)
+
+
+def test_better_quality_is_a_lower_number() -> None:
+    for codec in (Codec.H264, Codec.HEVC, Codec.AV1):
+        small, good, best = (
+            choose_encoding(DONE, codec, quality).options["crf"] for quality in ("small", "good", "best"))
+        assert small > good > best
+
+
+def test_sound_is_copied_where_it_fits_and_is_whole() -> None:
+    tracks = tuple(Sound(at, codec, 48000, 2, "stereo", 0, 1) for at, codec in enumerate(("aac", "opus", "pcm_s16le")))
+    def copied(name: str, *, trimmed: bool) -> list[bool]:
+        return [one.copied for one in choose_sounds(tracks, choose_encoding(Path(name)).container, trimmed=trimmed)]
+    assert copied("a.mp4", trimmed=False) == [True, True, False]
+    assert copied("a.mov", trimmed=False) == [True, False, True]
+    assert copied("a.mkv", trimmed=False) == [True, True, True]
+    assert copied("a.webm", trimmed=False) == [False, True, False]
+    assert copied("a.mp4", trimmed=True) == [False, False, False]
+
+
+SUBTITLES = """1
+00:00:01,000 --> 00:00:02,000
+<i>one</i>
+
+2
+00:00:03,500 --> 00:00:05,500
+two
+lines
+
+3
+00:01:00,000 --> 00:01:01,000
+three
+"""
+
+
+def test_subtitles_are_cut_to_the_span_and_moved_to_its_clock() -> None:
+    assert cut_subtitles(SUBTITLES, begin=1.5, seconds=3.0) == (
+        "1\n00:00:00,000 --> 00:00:00,500\n<i>one</i>\n\n2\n00:00:02,000 --> 00:00:03,000\ntwo\nlines\n"
+    )
+    assert cut_subtitles(SUBTITLES, begin=10, seconds=5) == ""
+
+
+def test_chapters_are_cut_to_the_span_and_their_titles_quoted() -> None:
+    chapters = (Chapter(0, 2, "one"), Chapter(2, 4, "a=b; #c"), Chapter(4, 9, None))
+    assert chapter_file(chapters, begin=2.5, seconds=2.0) == (
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1500\ntitle=a\\=b\\; \\#c\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1500\nEND=2000\ntitle=\n"
+    )
+    assert chapter_file(chapters, begin=20, seconds=2.0) == ""

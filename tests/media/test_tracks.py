@@ -1,0 +1,165 @@
+"""Sound tracks, subtitles and chapters come along, cut to the span and in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from nasty import later, run
+from numbered import read_beeps, write_numbered
+from test_round_trip import check_beeps, check_numbers, there_and_back
+
+from reelflow.errors import BadInput
+from reelflow.media.finish import finish
+from reelflow.media.prepare import prepare
+from reelflow.media.probe import probe
+from reelflow.models import Model
+from reelflow.plan import plan_film
+from reelflow.recipe import Recipe
+
+SRT = """1
+00:00:00,200 --> 00:00:00,900
+first, <i>slanted</i>
+
+2
+00:00:01,000 --> 00:00:01,800
+second
+two lines
+
+3
+00:00:02,500 --> 00:00:02,900
+third
+"""
+CHAPTERS = """;FFMETADATA1
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=1500
+title=One; with = signs
+[CHAPTER]
+TIMEBASE=1/1000
+START=1500
+END=3000
+title=Two
+"""
+
+
+def with_tracks(ffmpeg: Path, folder: Path, suffix: str) -> Path:
+    """Three seconds with two sound tracks (the second 0.25 s late), subtitles and chapters."""
+    film = write_numbered(folder / "film.mkv", rate=30, frames=90)
+    (folder / "said.srt").write_text(SRT)
+    (folder / "chapters.txt").write_text(CHAPTERS)
+    path = folder / f"in{suffix}"
+    run(ffmpeg, "-i", film, "-itsoffset", "0.25", "-i", film, "-i", folder / "said.srt", "-i", folder / "chapters.txt",
+        "-map", "0:v", "-map", "0:a", "-map", "1:a", "-map", "2", "-map_chapters", "3", "-c", "copy", "-c:s",
+        "mov_text" if suffix == ".mp4" else "srt", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra",
+        "-metadata:s:s:0", "language=eng", path)
+    return path
+
+
+def said(ffmpeg: Path, path: Path, *, first_time: float) -> list[str]:
+    """When the first subtitle track's lines are shown, counted from the first picture.
+
+    Matroska made by 5.1 begins with the sound's run-in, 21 ms before the first picture.
+    """
+    text = path.with_suffix(".said.srt")
+    run(ffmpeg, "-itsoffset", f"{-first_time:.3f}", "-copyts", "-i", path, "-map", "0:s:0", text)
+    return [line for line in text.read_text().splitlines() if "-->" in line]
+
+
+# Opus made by 5.1 is its own run-in early, 6.5 ms.
+LOOSE = 0.008
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", *later(".mkv", ".mov")])
+@pytest.mark.parametrize("from_", [".mkv", *later(".mp4")])
+async def test_all_tracks_of_a_whole_film_come_along(
+    from_: str, suffix: str, either: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = with_tracks(ffmpeg, work_dir, from_)
+    _, done = await there_and_back(source, small_model, either, render, work_dir, suffix=suffix)
+    made, found = await probe(done.path), await probe(source)
+    assert [sound.language for sound in made.sounds] == ["eng", "fra"]
+    assert made.frames == 90
+    for track in (0, 1):
+        wanted = [beep - found.first_time for beep in read_beeps(source, track)]
+        assert [beep - made.first_time for beep in read_beeps(done.path, track)] == pytest.approx(wanted, abs=LOOSE)
+    assert said(ffmpeg, done.path, first_time=made.first_time) == [
+        "00:00:00,200 --> 00:00:00,900", "00:00:01,000 --> 00:00:01,800", "00:00:02,500 --> 00:00:02,900"]
+    assert [(round(one.start, 2), one.title) for one in made.chapters] == [
+        (0.0, "One; with = signs"), (1.5, "Two")]
+    assert made.subtitles[0].language == "eng"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+async def test_all_tracks_of_a_cut_are_cut(
+    suffix: str, either: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = with_tracks(ffmpeg, work_dir, ".mkv")
+    _, done = await there_and_back(
+        source, small_model, either, render, work_dir, suffix=suffix, start=0.5, end=2.6
+    )
+    made = await probe(done.path)
+    assert made.frames == 63
+    for track, wanted in enumerate(([0.5, 1.5], [0.75, 1.75])):
+        found = [beep - made.first_time for beep in read_beeps(done.path, track)]
+        assert found == pytest.approx(wanted, abs=LOOSE)
+    assert said(ffmpeg, done.path, first_time=made.first_time) == [
+        "00:00:00,000 --> 00:00:00,400", "00:00:00,500 --> 00:00:01,300", "00:00:02,000 --> 00:00:02,100"]
+    assert [(round(one.start, 2), round(one.end, 2), one.title) for one in made.chapters] == [
+        (0.0, 1.0, "One; with = signs"), (1.0, 2.1, "Two")]
+
+
+async def test_one_sound_track_can_be_chosen(
+    ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = with_tracks(ffmpeg, work_dir, ".mkv")
+    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=20)
+    generated = await render(sent.path)
+    done = await finish(plan, generated, work_dir / "done.mp4", ffmpeg=ffmpeg, timeout=20, sound_track=2)
+    assert [sound.language for sound in (await probe(done.path)).sounds] == ["fra"]
+    with pytest.raises(BadInput, match=r"There is no sound track 3: in\.mkv has 2"):
+        await finish(plan, generated, work_dir / "2.mp4", ffmpeg=ffmpeg, timeout=20, sound_track=3)
+
+
+async def test_copied_sound_is_the_very_same(
+    either: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / "in.mp4", rate=30, frames=60)
+    _, done = await there_and_back(source, small_model, either, render, work_dir)
+
+    def packets(path: Path) -> list[bytes]:
+        with av.open(str(path)) as opened:
+            return [bytes(packet) for packet in opened.demux(audio=0) if packet.size]
+    assert packets(done.path) == packets(source)
+
+
+async def test_a_cut_far_into_a_film_keeps_its_sound_in_place(
+    build: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / "in.mkv", rate=30, frames=480, late=0.4, sound_late=0.2)
+    plan, done = await there_and_back(source, small_model, build, render, work_dir, suffix=".mp4", start=12.3, end=15.1)
+    check_numbers(plan, done.path)
+    check_beeps(plan, source, done.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["24000/1001", "30", "60000/1001"])
+async def test_picture_and_sound_do_not_drift_over_four_minutes(
+    rate: str, build: Path, small_model: Model, render: Any, work_dir: Path, measured: Callable[[str], None]
+) -> None:
+    from fractions import Fraction
+
+    speed = Fraction(rate)
+    source = write_numbered(work_dir / "in.mp4", rate=speed, frames=round(240 * speed), size=(96, 54))
+    plan, done = await there_and_back(source, small_model, build, render, work_dir)
+    check_numbers(plan, done.path)
+    before, after = read_beeps(source), read_beeps(done.path)
+    assert len(before) == len(after) >= 239
+    offsets = [abs(first - second) for first, second in zip(before, after, strict=True)]
+    measured(f"{rate}: offset {max(offsets) * 1000:.2f} ms at most, {offsets[-1] * 1000:.2f} ms at the end")
+    assert max(offsets) <= 0.002

@@ -1,0 +1,95 @@
+"""A cut begins and ends on the very frames that were asked for, in every container."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from nasty import later
+from numbered import read_numbers, write_numbered
+from test_round_trip import RATES, check_beeps, check_numbers, there_and_back
+
+from reelflow.media.prepare import prepare
+from reelflow.media.probe import probe
+from reelflow.models import Model
+from reelflow.plan import plan_film
+from reelflow.recipe import Recipe
+
+CONTAINERS = {
+    ".mp4": {"codec": "libx264"},
+    ".mov": {"codec": "libx264"},
+    ".mkv": {"codec": "libx264"},
+    ".webm": {"codec": "libvpx", "sound": "libopus", "options": {"deadline": "realtime", "cpu-used": "8", "crf": "10"}},
+    ".ts": {"codec": "libx264"},
+    ".avi": {"codec": "mpeg4", "sound": "mp3", "options": {"b": "2000000", "g": "60"}},
+}
+
+
+async def first_frame(source: Path, model: Model, ffmpeg: Path, work_dir: Path, start: float) -> int | None:
+    plan = plan_film(Recipe(model=model.name, start=start, duration=0.2), await probe(source), model)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=60)
+    return read_numbers(sent.path)[0].number
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", *later(".mov", ".mkv", ".webm", ".avi")])
+async def test_a_cut_begins_on_its_frame(suffix: str, either: Path, small_model: Model, work_dir: Path) -> None:
+    rate = RATES["29.97"]
+    late = 0.0 if suffix == ".avi" else 0.5  # AVI has no times
+    source = write_numbered(
+        work_dir / f"in{suffix}", rate=rate, frames=345, late=late, sound_late=late, **CONTAINERS[suffix]
+    )
+    for frame in (1, 77, 331):
+        start = float(frame / rate)
+        assert await first_frame(source, small_model, either, work_dir, start) == frame
+        # As a person writes it, to the millisecond.
+        assert await first_frame(source, small_model, either, work_dir, round(start, 3)) == frame
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["23.976", "25", "29.97"])
+@pytest.mark.parametrize("suffix", CONTAINERS)
+async def test_random_cuts_begin_on_their_frames(
+    suffix: str, rate: str, either: Path, small_model: Model, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / f"in{suffix}", rate=RATES[rate], frames=500, **CONTAINERS[suffix])
+    chosen = random.Random(f"{suffix}{rate}")
+    for _ in range(15):
+        start = chosen.uniform(0, 500 / float(RATES[rate]) - 0.3)
+        wanted = int(start * RATES[rate] + Fraction(1, 2))
+        assert await first_frame(source, small_model, either, work_dir, start) == wanted
+
+
+@pytest.mark.parametrize("suffix", [".mov", *later(".mkv", ".ts")])
+async def test_a_film_that_begins_late_keeps_its_sound_in_place(
+    suffix: str, either: Path, small_model: Model, render: object, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / f"in{suffix}", rate=30, frames=75, late=0.3, sound_late=0.1)
+    plan, finished = await there_and_back(source, small_model, either, render, work_dir, suffix=".mp4")
+    check_numbers(plan, finished.path)
+    check_beeps(plan, source, finished.path)
+
+
+@pytest.mark.parametrize("cut", [{}, {"start": 0.8, "end": 2.3}], ids=["whole", "cut"])
+async def test_a_film_of_varying_rate_is_shown_at_its_times(
+    cut: dict[str, float], either: Path, small_model: Model, render: object, work_dir: Path
+) -> None:
+    chosen = random.Random(7)
+    times = [0.0]
+    while times[-1] < 2.5:
+        times.append(times[-1] + chosen.choice([1 / 60, 1 / 30, 1 / 30, 1 / 15, 0.3]))
+    source = write_numbered(work_dir / "in.mp4", rate=30, times=times)
+    found = await probe(source)
+    assert found.varies
+    plan, finished = await there_and_back(source, small_model, either, render, work_dir, **cut)
+    span = plan.prepare.span
+    assert span is not None
+    shown = read_numbers(finished.path)
+    assert len(shown) == plan.finish.frames == round(span.seconds * span.rate)
+    for picture in shown:
+        at = picture.time + span.begin
+        near = [index for index, time in enumerate(times) if time <= at + 0.051]
+        late = [index for index, time in enumerate(times) if time <= at - 0.051] or [0]
+        assert picture.number is not None and late[-1] <= picture.number <= near[-1]
+    check_beeps(plan, source, finished.path)

@@ -1,0 +1,80 @@
+"""How a run's facts are told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from reelflow.errors import BadInput, JobFailed, ReelflowError, SubmitUnknown
+from reelflow.job.entry import Paid
+from reelflow.report import Report, RunStatus
+
+DONE = Report(
+    "restyle", RunStatus.COMPLETED, source="a.mp4", output=Path("b.mp4"), model="lucy-latest",
+    resolved_model="lucy-2.6",
+    job_ids=("job_1",), paid=Paid.NOW, billed_seconds=1.5, cost_usd=Decimal("0.015"), phases={"prepare": 0.51234},
+)
+
+
+def test_a_report_is_one_json_object_with_plain_values() -> None:
+    told = json.loads(DONE.to_json())
+    assert "\n" not in DONE.to_json()
+    assert (told["status"], told["output"], told["job_ids"], told["cost_usd"], told["phases"]) == (
+        "completed", "b.mp4", ["job_1"], 0.015, {"prepare": 0.512})
+
+
+def test_an_unknown_price_is_null_and_is_said_to_be_unknown() -> None:
+    unpriced = replace(DONE, cost_usd=None)
+    assert json.loads(unpriced.to_json())["cost_usd"] is None
+    assert "unknown" in dict(unpriced.rows())["price"]
+
+
+@pytest.mark.parametrize(("paid", "price"), [
+    (Paid.NOW, "0.0150 USD"), (Paid.EARLIER, "nothing now: job job_1 was paid for earlier"),
+    (Paid.KEPT, "nothing: the result was already paid for and kept"), (None, None),
+])
+def test_the_price_is_what_this_run_paid(paid: Paid | None, price: str | None) -> None:
+    told = replace(DONE, paid=paid)
+    assert dict(told.rows()).get("price") == price
+    assert json.loads(told.to_json())["paid"] == (paid.value if paid else None)
+
+
+def test_a_run_that_bought_nothing_cost_nothing() -> None:
+    told = json.loads(Report("x", RunStatus.FAILED, estimated_cost_usd=Decimal("0.02")).to_json())
+    assert (told["cost_usd"], told["estimated_cost_usd"], told["billed_seconds"]) == (0.0, 0.02, 0.0)
+
+
+def test_an_alias_is_told_with_what_it_stands_for() -> None:
+    assert dict(DONE.rows())["model"] == "lucy-latest (now lucy-2.6)"
+
+
+def test_the_stand_in_is_never_taken_for_the_real_queue() -> None:
+    told = dict(replace(DONE, stand_in=True).rows())
+    assert "not by Decart's models" in told["queue"]
+    assert "not billed" in told["price"]
+
+
+@pytest.mark.parametrize(("error", "status"), [
+    (BadInput("no"), RunStatus.REFUSED), (JobFailed("no", job_id="job_2"), RunStatus.FAILED),
+    (SubmitUnknown("who knows", key="abc"), RunStatus.UNDECIDED), (ReelflowError("no"), RunStatus.FAILED),
+])
+def test_an_error_says_how_the_run_ended(error: ReelflowError, status: RunStatus) -> None:
+    assert DONE.with_error(error).status is status
+
+
+def test_an_error_brings_what_it_knows_of_the_job() -> None:
+    assert Report("x", RunStatus.FAILED).with_error(JobFailed("no", job_id="job_2")).job_ids == ("job_2",)
+    assert Report("x", RunStatus.FAILED).with_error(SubmitUnknown("?", key="abc")).ledger_key == "abc"
+    assert DONE.with_error(JobFailed("no", job_id="job_2")).job_ids == ("job_1", "job_2")
+    assert DONE.with_error(JobFailed("no", job_id="job_1")).job_ids == ("job_1",)
+
+
+def test_nothing_of_a_prompt_becomes_markup() -> None:
+    page = replace(DONE, prompt="<img src=x> | **bold** [link](http://x)\n# head").markdown()
+    assert "<img" not in page
+    assert "\\*\\*bold\\*\\*" in page
+    assert "\n# head" not in page
