@@ -17,18 +17,23 @@ from reelflow.media.run import Limits, Progress, find_ffmpeg, run_ffmpeg, run_py
 ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64"]
 
 
+def stat_of(pid: int) -> list[str]:
+    """A process's state, its parent and so on, as the kernel lists them; of one that is gone, a zombie's."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["Z", "0"]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return stat_of(pid)[0] != "Z"
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that `pid` started."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()]
+    """The processes that `pid` started; by their parent, since the threads that started them come and go."""
+    return [int(entry.name) for entry in Path("/proc").iterdir()
+            if entry.name.isdecimal() and stat_of(int(entry.name))[1] == str(pid)]
 
 
 async def test_progress_counts_the_frames(ffmpeg: Path) -> None:
