@@ -3,6 +3,7 @@
     ReelflowError
     ├── Refused                 nothing was sent and nothing was bought: change the input and run again
     │   ├── BadInput            a parameter or a file that can't be used
+    │   │   ├── BadRecipe       a recipe with faults: all of them, each with its line and its step
     │   │   └── SourceFault     a source's address did not answer as it may in a moment
     │   ├── BadMedia            a file that isn't a film or a picture that we can read
     │   ├── OverBudget          the price is over a limit that was set
@@ -26,6 +27,7 @@ Every message is one sentence for a person: which file or field, what is wrong, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -51,6 +53,38 @@ class BadInput(Refused):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a recipe: the step's `number` ("2", "3.1.1"; "": none) and name, and its line in the file."""
+
+    number: str
+    step: str
+    message: str
+    field: str | None = None
+    line: int | None = None
+
+    def at_line(self, line: int | None) -> Fault:
+        """The same with a line, if it has none."""
+        return self if self.line is not None else replace(self, line=line)
+
+    def __str__(self) -> str:
+        step = f"step {self.number}" if self.number else ""
+        where = ", ".join(filter(None, (f"line {self.line}" if self.line else "", f"{step} ({self.step})" if step and
+                                        self.step else step)))
+        said = self.message if self.message.endswith((".", "!", "?")) else f"{self.message}."
+        return f"{where}: {said}" if where else said
+
+
+class BadRecipe(BadInput):
+    """A recipe that can't be run; `faults` are all of them."""
+
+    def __init__(self, name: str, faults: tuple[Fault, ...]) -> None:
+        told = str(faults[0]) if len(faults) == 1 else "\n" + "\n".join(f"  {fault}" for fault in faults)
+        super().__init__(f"The recipe {name!r} can't be run: {told}", field=faults[0].field)
+        self.name = name
+        self.faults = faults
 
 
 class SourceFault(BadInput):

@@ -1,19 +1,26 @@
-"""A recipe and a probed source, worked out to the last frame: what is cut, fitted, bought and put back. Pure."""
+"""What will be done, worked out to the last frame before a byte is sent: phases of ffmpeg work, and jobs between them.
+
+A phase is one ffmpeg command. Its pictures come from a source, from what a job returned, or from several of them side
+by side; steps are done to them; they go to a model, or to the files that a person gets.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 
-from reelflow.errors import BadInput
-from reelflow.media.geometry import Geometry, Size, fit_into, orient
-from reelflow.media.probe import Probe
-from reelflow.models import Kind, Model
-from reelflow.recipe import Fit, Keep, Rate, Recipe
-
-_SLACK_SECONDS = 0.1
+from reelflow.choices import Codec, Quality
+from reelflow.media.clip import Clip, Timeline
+from reelflow.media.geometry import Geometry, Size
+from reelflow.media.media_step import Op
+from reelflow.media.pieces import Piece
+from reelflow.media.probe import Probe, Sound
+from reelflow.model_step import ModelStep
+from reelflow.models import Model
 
 
 class How(StrEnum):
@@ -21,6 +28,7 @@ class How(StrEnum):
 
     ENCODE = "encode"
     COPY = "copy"  # the pictures are right as they are: only sound and titles are left behind
+    AS_IT_IS = "as it is"  # a film that a model returned, and that the next one takes as it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,171 +51,216 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
-    """What is sent: `frames` pictures at `rate` in the model's frame, at most `max_bytes` large.
+class FromFilm:
+    """Pictures of a film that a person gave, and the span of it that is used."""
 
-    A picture is one frame, with no rate and no span.
+    film: Probe
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class FromPicture:
+    """A picture that a person gave."""
+
+    picture: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class FromJob:
+    """What job number `job` returns: `sent` frames at `rate` in the model's frame, and how they become `clip` again.
+
+    `crops` says whether the padding beside the picture is cut away. `smooth` makes up pictures in between where the
+    clip's rate is higher than the model's.
     """
 
+    job: int
+    model: Model
     geometry: Geometry
+    crops: bool
+    sent: int
+    rate: Fraction
+    clip: Clip
+    smooth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Several pictures in one, in rows of `columns`; each `cell` pixels large, with `below` pixels for its label."""
+
+    cells: tuple[Pictures, ...]
+    columns: int
+    cell: Size
+    below: int
+    labels: tuple[str, ...]
+    clip: Clip
+    number: str
+
+
+Feed = FromFilm | FromPicture | FromJob | SideBySide
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Where a phase's pictures come from, and what is done to them."""
+
+    feed: Feed
+    ops: tuple[Op, ...] = ()
+
+    def feeds(self) -> Iterator[FromJob]:
+        """What is taken from jobs."""
+        if isinstance(self.feed, FromJob):
+            yield self.feed
+        elif isinstance(self.feed, SideBySide):
+            for cell in self.feed.cells:
+                yield from cell.feeds()
+
+    def all_ops(self) -> Iterator[Op]:
+        """Every op on the way, in the order in which they are done."""
+        if isinstance(self.feed, SideBySide):
+            for cell in self.feed.cells:
+                yield from cell.all_ops()
+        yield from self.ops
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Where the finished film's sound comes from: a span of the source's `tracks`, and what is done to them."""
+
+    film: Probe
+    span: Span
+    tracks: tuple[Sound, ...]
+    ops: tuple[Op, ...] = ()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether a track can be copied as it is."""
+        return not self.ops and not self.span.trimmed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """A phase that ends at a model: `frames` pictures at `rate` in the model's frame, at most `max_bytes` large.
+
+    `stored` is the size in which the geometry finds the clip. A picture is one frame, with no rate. A film that is longer than its model takes goes out in `pieces`.
+    """
+
+    title: str
+    pictures: Pictures
+    geometry: Geometry
+    stored: Size
     how: How
     frames: int
     rate: int
     max_bytes: int
-    span: Span | None
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def seconds(self) -> float:
         """How long the prepared film is; 0 for a picture."""
         return self.frames / self.rate if self.rate else 0.0
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether a picture is sent."""
+        return self.rate == 0
+
+
+class OutputForm(StrEnum):
+    """What kind of file an output is."""
+
+    FILM = "film"
+    ANIMATION = "animation"  # a WebP or a GIF
+    PICTURE = "picture"
+    SHEET = "sheet"  # pictures of a film, in rows
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file that a person gets: a part of the last clip (from frame `first` on, `frames` of them at `rate`).
+
+    `name` is its path below the output folder; `size` is in pixels, its whole frame; `fit` how the picture gets into it.
+    """
+
+    name: str
+    form: OutputForm
+    size: Size
+    fit: str
+    rate: Fraction
+    first: int
+    frames: int
+    codec: Codec | None = None
+    quality: Quality = Quality.GOOD
+    smooth: bool = False
+    sound: bool = True
+    columns: int = 0
+    rows: int = 0
+    copies: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Its length; 0 for a picture."""
+        return float(self.frames / self.rate) if self.rate else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What comes out: its size, rate and frame count. `span` is where its sound comes from (None: no sound).
+    """The phase that ends at the files that a person gets: one command, whatever their number."""
 
-    `frames` is None where the model says how long its film is (motion).
+    title: str
+    pictures: Pictures
+    clip: Clip
+    sounds: Sounds | None
+    outputs: tuple[Output, ...]
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """How the clip's time runs along the source's, for subtitles and chapters."""
+        return self.clip.timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing that is bought (or several, where a film goes out in pieces): what is sent, and what is asked.
+
+    `place` is its step's number in the recipe. `seconds` are billed; `cost_usd` is None where the price is unknown.
     """
 
-    size: Size
-    crop: bool
-    rate: Fraction
-    frames: int | None
-    span: Span | None
+    number: int
+    place: str
+    step: ModelStep
+    model: Model
+    resolved: str
+    prepare: Prepare
+    seconds: float
+    cost_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything about one clip that can be known before a byte is sent. `cost_usd` is None where it is unknown."""
+    """Everything about one run of a recipe that can be known before a byte is sent."""
 
+    name: str
     source: Probe
-    model: Model
-    prepare: Prepare
+    files: dict[Path, Probe]
+    jobs: tuple[Job, ...]
     finish: Finish
-    billed_seconds: float
-    cost_usd: Decimal | None
     warnings: tuple[str, ...]
 
+    @property
+    def seconds(self) -> float:
+        """Billed seconds in all."""
+        return sum(job.seconds for job in self.jobs)
 
-def plan_film(recipe: Recipe, source: Probe, model: Model, *, in_pieces: bool = False) -> Plan:
-    """The plan for a model that makes a film from a film; of any length where it is sent `in_pieces`.
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The price of all jobs in USD; None where one of them is unknown."""
+        costs = [job.cost_usd for job in self.jobs]
+        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
-    Raises:
-        BadInput: the source is a picture, the span lies outside the film, or it is longer than the model takes; with
-            `strict`, also the first warning.
-    """
-    if source.is_picture:
-        raise BadInput(f"{source.path} is a picture; {model.name} needs a video.", field="source")
-    if model.fps is None:
-        raise BadInput(f"{model.name} makes pictures: give it a picture.", field="model")
-    span = cut_span(recipe, source)
-    frames = max(1, round(span.frames / span.rate * model.fps))
-    billed = frames / model.fps
-    if not in_pieces and model.max_seconds is not None and frames > round(model.max_seconds * model.fps):
-        raise BadInput(
-            f"{source.path} gives {billed:.2f} s of film; {model.name} takes at most {model.max_seconds:g} s: "
-            f"cut it with --duration {model.max_seconds:g}.", field="duration",
-        )
-    geometry = fit_into(source.upright, source.shown, orient(Size(model.width, model.height), source.shown), recipe.fit)
-    is_ready = _is_ready(source, geometry, model, span)
-    prepare = Prepare(geometry, How.COPY if is_ready else How.ENCODE, frames, model.fps, model.max_bytes, span)
-    keep_rate = recipe.rate is not Rate.MODEL
-    finish = Finish(
-        size=_finished_size(recipe, geometry), crop=_crops_padding(recipe, geometry),
-        rate=span.rate if keep_rate else Fraction(model.fps), frames=span.frames if keep_rate else frames, span=span,
-    )
-    return Plan(
-        source, model, prepare, finish, billed, model.price(billed), _warnings(source, strict=recipe.strict)
-    )
+    def feed(self, job: int) -> FromJob:
+        """How what the job returns goes on."""
+        return next(feed for phase in self.phases() for feed in phase.pictures.feeds() if feed.job == job)
 
-
-def plan_picture(recipe: Recipe, source: Probe, model: Model) -> Plan:
-    """The plan for a model that makes a film (motion) or a picture (image) from a picture.
-
-    Raises:
-        BadInput: the source is a film.
-    """
-    if not source.is_picture:
-        raise BadInput(f"{source.path} is a video; {model.name} needs a picture: save a frame of it as PNG or JPEG.",
-                       field="source")
-    if recipe.start is not None or recipe.end is not None or recipe.duration is not None:
-        raise BadInput(f"A picture has no start, end or duration: leave them away for {model.name}.", field="start")
-    geometry = fit_into(source.upright, source.shown, orient(Size(model.width, model.height), source.shown), recipe.fit)
-    prepare = Prepare(geometry, How.ENCODE, 1, 0, model.max_bytes, None)
-    seconds = 0.0 if model.kind is Kind.IMAGE else float(model.seconds or 0)
-    finish = Finish(
-        size=_finished_size(recipe, geometry), crop=_crops_padding(recipe, geometry), rate=Fraction(model.fps or 0),
-        frames=None if seconds else 1, span=None,
-    )
-    return Plan(
-        source, model, prepare, finish, seconds, model.price(seconds, resolution=recipe.resolution),
-        _warnings(source, strict=recipe.strict),
-    )
-
-
-def cut_span(recipe: Recipe, source: Probe) -> Span:
-    """The span that a recipe cuts out of a film: from the frame nearest to its start, up to the one nearest its end.
-
-    Raises:
-        BadInput: it lies outside the film, or holds no frame.
-    """
-    rate, length = source.rate, source.seconds
-    total = source.frames if not source.varies else max(1, round(length * rate))
-    start = recipe.start or 0.0
-    end = recipe.end if recipe.end is not None else None
-    if recipe.duration is not None:
-        end = start + recipe.duration
-    first = _nearest(start * rate)
-    if first >= total:
-        raise BadInput(f"The start ({start:g} s) lies behind the end of {source.path}, which is {length:.3f} s long.",
-                       field="start")
-    last = total
-    if end is not None:
-        if end > length + max(_SLACK_SECONDS, float(1 / rate)):
-            raise BadInput(
-                f"The end ({end:g} s) lies behind the end of {source.path}, which is {length:.3f} s long.",
-                field="duration" if recipe.duration is not None else "end",
-            )
-        last = min(total, _nearest(end * rate))
-    if last <= first:
-        raise BadInput(
-            f"Between {start:g} s and {end:g} s lies no frame of {source.path}, which has one every "
-            f"{float(1 / rate):.3f} s.", field="duration" if recipe.duration is not None else "end",
-        )
-    begin = source.first_time + float(first / rate)
-    return Span(first, begin, last - first, rate, trimmed=first > 0 or last < total)
-
-
-def _nearest(value: Fraction | float) -> int:
-    return int(value + Fraction(1, 2))
-
-
-def _is_ready(source: Probe, geometry: Geometry, model: Model, span: Span) -> bool:
-    """Whether the film's pictures can be sent as they are. A trim is never copied: it would begin at a key frame."""
-    return (
-        source.codec == "h264" and source.pixels == "yuv420p" and source.shown == geometry.frame == source.upright
-        and source.sample_aspect == 1 and source.turn == 0 and not source.mirrored and not source.interlaced
-        and (source.colour.matrix, source.colour.range) == ("bt709", "tv") and source.colour.hdr is None
-        and source.colour.primaries in (None, "bt709") and source.colour.transfer in (None, "bt709")
-        and source.rate == model.fps and not source.varies and source.unevenness <= 0.001
-        and abs(source.first_time) <= 0.001 and not span.trimmed and not source.damage
-        and source.size_bytes <= model.max_bytes and "mp4" in source.format
-    )
-
-
-def _finished_size(recipe: Recipe, geometry: Geometry) -> Size:
-    return geometry.restored if recipe.size is Keep.SOURCE else geometry.frame
-
-
-def _crops_padding(recipe: Recipe, geometry: Geometry) -> bool:
-    # In the model's own size the padding stays: the size is what was asked for.
-    return geometry.is_padded and recipe.size is Keep.SOURCE and recipe.fit is Fit.PAD
-
-
-def _warnings(source: Probe, *, strict: bool) -> tuple[str, ...]:
-    made = [f"{source.path.name} is damaged: {what}." for what in source.damage]
-    if source.colour.hdr:
-        made.append(f"{source.path.name} is HDR ({source.colour.hdr.upper()}); the finished film is not.")
-    if strict and made:
-        raise BadInput(f"{made[0]} Leave --strict away to go on all the same.", field="strict")
-    return tuple(made)
+    def phases(self) -> tuple[Prepare | Finish, ...]:
+        """The phases in the order in which they are done."""
+        return (*(job.prepare for job in self.jobs), self.finish)

@@ -1,212 +1,262 @@
-"""What a person asks for, as data: which span of which film, which model, and what the film shall be afterwards."""
+"""What a person asks for, as data: steps one after another, and the files that come out."""
 
 from __future__ import annotations
 
-import json
-import re
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+import difflib
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
-from reelflow.errors import BadInput
-from reelflow.models import Model, Point, check_form, check_trajectory
+from reelflow.choices import Codec, FrameSize, Quality, Time
+from reelflow.choices import FrameRate as FrameRate
+from reelflow.errors import BadInput, BadRecipe, Fault
+from reelflow.step import STEPS, Step
+from reelflow.variants import Variants
 
-# What lucy-motion makes: 5 s at 25 frames a second.
-MOTION_FRAMES = 125
-_CLOCK = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?([0-5]?\d(?:\.\d+)?)")
-_SECONDS = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-
-
-class Fit(StrEnum):
-    """How a picture gets into a frame of another shape."""
-
-    PAD = "pad"  # whole picture, black beside it
-    CROP = "crop"  # whole frame, picture cut at two sides
-    STRETCH = "stretch"  # both whole, proportions lost
-
-
-class Keep(StrEnum):
-    """Whose size the finished film has."""
-
-    SOURCE = "source"
-    MODEL = "model"
+_MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Rate(StrEnum):
-    """Which frame rate the finished film has."""
+class _Entry(BaseModel):
+    """One step by its name: `{trim: {start: 2}}`, or in short `{speed: 2}`, or `reverse`."""
 
-    SOURCE = "source"
-    MODEL = "model"
-    SMOOTH = "smooth"  # the source's, with pictures made up in between; slow
+    model_config = _MODEL
 
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, given: Any) -> Any:
+        if isinstance(given, Step):
+            return {given.name: given}
+        if isinstance(given, str):
+            given = {given: None}
+        if not isinstance(given, dict) or len(given) != 1:
+            raise ValueError("a step is its name and what belongs to it, such as `trim: {start: 2}`")
+        (name, value), = given.items()
+        step = STEPS.get(name)
+        if step is None:
+            near = difflib.get_close_matches(str(name), STEPS, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"there is no step {name!r}.{hint} `reelflow recipe steps` lists them")
+        if value is None:
+            value = {}
+        elif step.short is not None and not isinstance(value, dict | Step):
+            value = {step.short: value}
+        return {name: value}
 
-class Codec(StrEnum):
-    """How the finished film's pictures are encoded."""
-
-    H264 = "h264"
-    HEVC = "hevc"
-    AV1 = "av1"
-    PRORES = "prores"
-
-
-class Quality(StrEnum):
-    """How much of the picture is kept, against how large the file gets."""
-
-    SMALL = "small"
-    GOOD = "good"
-    BEST = "best"
-
-
-def parse_time(value: str | float | int, *, field: str) -> float:
-    """Seconds from `12.5`, `"12.5"`, `"MM:SS.mmm"` or `"HH:MM:SS.mmm"`. Raises BadInput that names `field`."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    elif _SECONDS.fullmatch(text := str(value).strip()):
-        seconds = float(text)
-    elif match := _CLOCK.fullmatch(text):
-        hours, minutes, rest = match.groups()
-        seconds = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest)
-    else:
-        raise BadInput(f"The {field} {value!r} is not a time: write seconds (12.5) or HH:MM:SS.mmm.", field=field)
-    if not 0 <= seconds < 1e7:
-        raise BadInput(f"The {field} {value} is not a time in a film: it must be 0 or more seconds.", field=field)
-    return seconds
+    @property
+    def step(self) -> Step:
+        """The step itself."""
+        return cast(Step, next(value for name in self.model_fields_set if (value := getattr(self, name)) is not None))
 
 
-def _time(field: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: None if value is None else parse_time(value, field=field))
+Entry = cast(
+    type[_Entry],
+    create_model(
+        "Entry", __base__=_Entry, __doc__=_Entry.__doc__,
+        **cast(dict[str, Any], {
+            name: (step | None, Field(None, description=(step.__doc__ or "").strip().partition("\n")[0]))
+            for name, step in STEPS.items()
+        }),
+    ),
+)
+Variants.model_rebuild(_types_namespace={"Entry": Entry})
+Entry.model_rebuild(force=True)
+
+
+class Part(BaseModel):
+    """A part of the finished film, in its own seconds."""
+
+    model_config = _MODEL
+
+    start: Time = 0.0
+    end: Time | None = None
+    duration: Time | None = None
+
+
+class Sheet(BaseModel):
+    """A contact sheet: pictures of the film in rows."""
+
+    model_config = _MODEL
+
+    columns: int = Field(4, ge=1, le=12)
+    rows: int = Field(3, ge=1, le=12)
+
+
+class OutputSpec(BaseModel):
+    """One file that comes out; the end of its name says what it is.
+
+    mp4, mov, mkv and webm are films; webp and gif move without sound; png and jpg are a picture of the moment `at`, or
+    with `sheet` a contact sheet. In `path`, {stem} is the source's name and {name} the recipe's.
+    """
+
+    model_config = _MODEL
+
+    path: str = Field(min_length=1, description="A name below the output folder, such as {stem}-noir.mp4.")
+    size: Literal["source", "model"] | FrameSize | None = Field(
+        None, description="source, model, 1920x1080, 1080p, square, … As the last step left it if not said.")
+    width: int | None = Field(None, ge=16, le=8192, description="Pixels; the height follows.")
+    fit: Literal["pad", "crop", "stretch", "blur"] = "pad"
+    clip: Part | None = Field(None, description="Only a part of it.")
+    at: Literal["middle", "last"] | Time = Field("middle", description="For a picture: its moment in the film.")
+    sheet: Sheet | None = None
+    fps: FrameRate | None = Field(None, description="Frames per second; the film's own if not said (webp, gif: 12).")
+    codec: Codec | None = Field(None, description="What its container usually holds (H.264 in MP4) if not said.")
+    quality: Quality = Quality.GOOD
+    sound: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _below(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or value.endswith("/") or "\\" in value or "\0" in value:
+            raise ValueError(f"{value!r} does not lie below the output folder: write a name such as {{stem}}-noir.mp4")
+        try:
+            made = value.format(stem="x", name="x")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError(f"{value!r} is not a template: {{stem}} and {{name}} are what can be put in") from None
+        if not made.strip(". /"):
+            raise ValueError(f"{value!r} is not a name")
+        return value
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.size is not None and self.width is not None:
+            raise ValueError("give the size or the width, not both")
+        return self
+
+    def name(self, *, stem: str, recipe: str) -> str:
+        """Its path below the output folder."""
+        return self.path.format(stem=stem, name=recipe)
+
+
+class Preview(BaseModel):
+    """An excerpt that goes through the first model before the whole is paid for; then a person is asked."""
+
+    model_config = _MODEL
+
+    seconds: float = Field(2.0, gt=0, le=30)
+    at: Literal["start", "middle", "end"] | Time = "middle"
 
 
 class Recipe(BaseModel):
-    """One model's work on one source: what is cut out of it, what the model is asked, how the result comes back.
+    """Steps one after another, from a source to the files that come out."""
 
-    `start`, `end` and `duration` are seconds on the source's own clock, counted from its first frame. Without a
-    `codec` the container's usual one is written; `sound_track` counts from 1 (None: all of them).
-    """
+    model_config = _MODEL
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
-
-    model: str
-    prompt: str | None = None
-    reference_image: Path | None = None
-    seed: int | None = None
-    resolution: str | None = None
-    enhance_prompt: bool | None = None
-    self_anchor: bool | None = None
-    trajectory: tuple[Point, ...] | None = None
-
-    start: Annotated[float | None, _time("start")] = None
-    end: Annotated[float | None, _time("end")] = None
-    duration: Annotated[float | None, _time("duration")] = None
-    fit: Fit = Fit.PAD
-    size: Keep = Keep.SOURCE
-    rate: Rate = Rate.SOURCE
-    codec: Codec | None = None
-    quality: Quality = Quality.GOOD
-    sound_track: int | None = None
+    name: Annotated[str, Field(pattern=r"^[\w][\w .-]*$", max_length=80)] = "recipe"
+    about: str = ""
+    steps: tuple[Entry, ...] = Field((), max_length=64)  # type: ignore[valid-type]
+    outputs: tuple[OutputSpec, ...] = Field((), max_length=32)
+    preview: Preview | None = None
     strict: bool = Field(False, description="Whether a warning about the film is an error.")
 
-    def check(self, model: Model) -> None:
-        """Check all that can be known without the source, before anything is opened or sent. Raises BadInput."""
-        check_form(
-            model, prompt=self.prompt, has_reference_image=self.reference_image is not None, seed=self.seed,
-            resolution=self.resolution, enhance_prompt=self.enhance_prompt, self_anchor=self.self_anchor,
-            trajectory=self.trajectory,
-        )
-        if self.end is not None and self.duration is not None:
-            raise BadInput("Give the end or the duration, not both: one follows from the other.", field="duration")
-        if self.duration is not None and self.duration <= 0:
-            raise BadInput("The duration is 0: there would be no film left.", field="duration")
-        if self.end is not None and self.end <= (self.start or 0.0):
-            raise BadInput(
-                f"The end ({self.end:g} s) is not after the start ({self.start or 0:g} s): swap them.", field="end"
-            )
+    _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _plain: bool = PrivateAttr(default=False)
+
+    @property
+    def work(self) -> tuple[Step, ...]:
+        """The steps themselves."""
+        return tuple(entry.step for entry in self.steps)
+
+    def all_steps(self) -> tuple[Step, ...]:
+        """Every step, those of variants among them."""
+        def walk(steps: tuple[Step, ...]) -> list[Step]:
+            found: list[Step] = []
+            for step in steps:
+                found.append(step)
+                if isinstance(step, Variants):
+                    for way in step.ways():
+                        found += walk(way)
+            return found
+        return tuple(walk(self.work))
+
+    def in_folder(self, folder: Path) -> Recipe:
+        """The same, with the files that its steps name found from `folder` on."""
+        def moved(step: Step) -> Step:
+            if isinstance(step, Variants):
+                ways = tuple(tuple(Entry(**{one.step.name: moved(one.step)}) for one in way) for way in step.of)
+                return step.model_copy(update={"of": ways})
+            return step.in_folder(folder)
+        entries = tuple(Entry(**{entry.step.name: moved(entry.step)}) for entry in self.steps)
+        made = self.model_copy(update={"steps": entries})
+        made._lines = self._lines
+        return made
+
+    def refusal(self, faults: list[Fault]) -> BadInput:
+        """All faults as one error, each with its line where the recipe was read from a file."""
+        if self._plain:
+            return BadInput(faults[0].message, field=faults[0].field)
+        return BadRecipe(self.name, tuple(fault.at_line(self._line_of(fault)) for fault in faults))
+
+    def _line_of(self, fault: Fault) -> int | None:
+        place: list[str | int] = ["steps"]
+        for part in fault.number.split("."):
+            if part.isdecimal():
+                place += [int(part) - 1] if len(place) == 1 else ["of", int(part) - 1]
+        return next((self._lines[tuple(place[:end])] for end in range(len(place), 0, -1)
+                     if tuple(place[:end]) in self._lines), None)
 
 
-def make_recipe(*, reference_image: str | Path | None = None, prompt: str | None = None, **asked: Any) -> Recipe:
-    """A recipe from parameters as a form or a command line gives them; an empty text is a field not given.
-
-    Raises BadInput that names the field.
-    """
-    for name in ("start", "end", "duration"):
-        if asked.get(name) == "":
-            asked[name] = None
-    try:
-        return Recipe(
-            prompt=prompt or None,
-            reference_image=Path(reference_image).expanduser().absolute() if reference_image else None, **asked,
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"The {field} can't be used: {first['msg']}.", field=field) from None
-
-
-PRESETS: dict[str, tuple[tuple[float, float], ...]] = {
-    "pan-right": ((0.25, 0.5), (0.75, 0.5)),
-    "pan-left": ((0.75, 0.5), (0.25, 0.5)),
-    "tilt-up": ((0.5, 0.7), (0.5, 0.3)),
-    "tilt-down": ((0.5, 0.3), (0.5, 0.7)),
-    "push-in": ((0.5, 0.8), (0.5, 0.6), (0.5, 0.5)),
-    "arc": ((0.25, 0.6), (0.4, 0.42), (0.6, 0.42), (0.75, 0.6)),
-    "sway": ((0.35, 0.5), (0.65, 0.5), (0.35, 0.5)),
-}
-
-
-def preset_path(name: str, *, frames: int = MOTION_FRAMES) -> tuple[Point, ...]:
-    """A named path, spread evenly over `frames` frames. Raises BadInput for a name that isn't one of PRESETS."""
-    if name not in PRESETS:
-        raise BadInput(f"The preset {name!r} is not known: use one of {', '.join(PRESETS)}.", field="preset")
-    places = PRESETS[name]
-    return tuple(
-        Point(round(index * (frames - 1) / (len(places) - 1)), x, y) for index, (x, y) in enumerate(places)
+def plain_recipe(name: str, steps: list[Step], output: OutputSpec | None = None, *, strict: bool = False) -> Recipe:
+    """The recipe of one of the five jobs, which a person has not written: its faults are told without their step."""
+    recipe = Recipe(
+        name=name, steps=tuple(Entry(**{step.name: step}) for step in steps),
+        outputs=() if output is None else (output,), strict=strict,
     )
+    recipe._plain = True
+    return recipe
 
 
-def parse_path(text: str) -> tuple[Point, ...]:
-    """A path written as `"0:0.2,0.5 60:0.5,0.3"` (frame:x,y). Raises BadInput that quotes the part that's wrong."""
-    points = []
-    for part in text.split():
-        match = re.fullmatch(r"(\d+):(-?[\d.]+),(-?[\d.]+)", part)
-        try:
-            if match is None:
-                raise ValueError
-            points.append(Point(int(match[1]), float(match[2]), float(match[3])))
-        except ValueError:
-            raise BadInput(f"The path's part {part!r} can't be read: write FRAME:X,Y, as in 0:0.2,0.5.",
-                           field="path") from None
-    made = tuple(points)
-    check_trajectory(made)
-    return made
+def parse_recipe(
+    given: Any, *, name: str = "recipe", lines: dict[tuple[str | int, ...], int] | None = None
+) -> Recipe:
+    """A recipe from plain values, as JSON or YAML gives them; `lines` says where each lies in its file.
+
+    Raises:
+        BadRecipe: all that is wrong with it, each with its line and its step.
+    """
+    known = lines or {}
+    if not isinstance(given, dict):
+        raise BadRecipe(name, (Fault("", "", "a recipe has `steps:`, and often `name:` and `outputs:`"),))
+    try:
+        recipe = Recipe.model_validate({"name": name, **given})
+    except ValidationError as error:
+        found = []
+        for one in error.errors(include_url=False, include_input=False):
+            fault = _fault(one["loc"], one["msg"], known)
+            if fault not in found:
+                found.append(fault)
+        raise BadRecipe(str(given.get("name") or name), tuple(found)) from None
+    recipe._lines = known
+    return recipe
 
 
-def read_trajectory(source: Path | list[dict[str, Any]]) -> tuple[Point, ...]:
-    """A trajectory from a JSON file, or from the same as data. Raises BadInput."""
-    where = "The trajectory"
-    if isinstance(source, Path):
-        where = f"The trajectory file {source}"
-        try:
-            rows = json.loads(source.read_text("utf-8"))
-        except OSError as error:
-            raise BadInput(f"{where} can't be read: {error.strerror}.", field="trajectory") from None
-        except (ValueError, RecursionError):
-            raise BadInput(f"{where} is not JSON: write [{{\"frame\": 0, \"x\": 0.2, \"y\": 0.5}}, …].",
-                           field="trajectory") from None
-    else:
-        rows = source
-    if not isinstance(rows, list):
-        raise BadInput(f"{where} must be a list of points.", field="trajectory")
-    points = []
-    for number, row in enumerate(rows, 1):
-        try:
-            if isinstance(row["frame"], bool) or int(row["frame"]) != row["frame"]:
-                raise ValueError
-            points.append(Point(int(row["frame"]), float(row["x"]), float(row["y"])))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise BadInput(f"{where}: point {number} needs a whole number `frame` and numbers `x` and `y`.",
-                           field="trajectory") from None
-    made = tuple(points)
-    check_trajectory(made)
-    return made
+def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int, ...], int]) -> Fault:
+    """A fault that pydantic found, in the words of a recipe."""
+    said = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    numbers, step, fields = [], "", []
+    for at, part in enumerate(loc):
+        before = loc[at - 1] if at else None
+        if isinstance(part, int) and (before in ("steps", "of") or isinstance(before, int)):
+            numbers.append(str(part + 1))
+        elif part in STEPS and isinstance(before, int):
+            step = str(part)
+        elif part not in ("steps", "of") and not (isinstance(part, str) and "[" in part):
+            fields.append(str(part + 1) if isinstance(part, int) else part)
+    place = tuple(part for part in loc)
+    line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
+    if message.startswith("Extra inputs are not permitted"):
+        said = "there is no such field"
+    elif message == "Field required":
+        said = "is missing"
+    field = ".".join(fields)
+    return Fault(".".join(numbers), step, f"{field}: {said}" if field else said, field or None, line)

@@ -20,7 +20,7 @@ from reelflow.media.prepare import Prepared, prepare
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress
 from reelflow.plan import Plan
-from reelflow.recipe import Rate, Recipe
+from reelflow.recipe import Recipe
 from reelflow.sources import stage_source
 from tasks.phase import Phase, phase
 from tasks.run import current_run

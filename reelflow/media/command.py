@@ -1,76 +1,59 @@
-"""ffmpeg's commands as argument lists: pure functions over a plan, compared as literal lists in the tests.
+"""ffmpeg's commands as argument lists: pure functions over a phase, compared as literal lists in the tests.
 
-Stills have their own in `still_command`, films in pieces in `segment_command`.
+Stills beside a film have their own in `still_command`, films in pieces in `segment_command`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from reelflow.media import filters
-from reelflow.media.colour import Reading, read_colour
-from reelflow.media.geometry import Box, Size
-from reelflow.media.graph import BARE, arguments, open_film, open_text
+from reelflow.media.drawing import Take, draw
+from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
+from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
-from reelflow.media.outputs import Encoding, SoundOut
+from reelflow.media.outputs import SoundOut, choose_encoding, moving_options
 from reelflow.media.probe import Probe
+from reelflow.media.reel import Reel
+from reelflow.media.sounding import heard_of
+from reelflow.media.steps.resize import fitted
+from reelflow.media.still_command import sheet, still
 from reelflow.media.tracks import SubtitleOut
-from reelflow.plan import Plan, Prepare, Span
+from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare
 
-# Seconds that are decoded before a cut, since a seek may land late (up to 44 frames in MPEG-TS).
-PRE_ROLL = 10
 # Rate control may use this much of the cap; the rest is the container's.
 _CAP_SHARE = 0.96
 _MAX_BITS_PER_SECOND = 120_000_000
 
-
-def seek_for(source: Probe, span: Span) -> float:
-    """Where to begin reading for `span`, in seconds from the file's first moment; 0 for its start."""
-    return max(0.0, span.begin - source.file_start - PRE_ROLL) if span.trimmed else 0.0
+Takes = Mapping[int, Take]
 
 
-def open_for_span(source: Probe, span: Span) -> Any:
-    """The source's pictures, from some seconds before the span on."""
-    return open_film(source, seek=seek_for(source, span))["V:0"]
+def prepare_arguments(
+    prepare: Prepare, takes: Takes, given: Given, destination: Path, *, suffix: str = ".png"
+) -> list[str]:
+    """One pass to the film that is sent to a model, or to the picture, a PNG or JPEG by `suffix`."""
+    if prepare.is_picture:
+        return arguments(still(_fitted_picture(prepare, takes, given), destination, suffix=suffix))
+    picture = prepared_reel(prepare, takes, given).ended()
+    return arguments(Written([picture], destination, upload_options(prepare, seconds=prepare.seconds)))
 
 
-def prepare_arguments(plan: Plan, destination: Path) -> list[str]:
-    """One pass from the source to the film that is sent."""
-    source, prepare = plan.source, plan.prepare
-    assert prepare.span is not None
-    picture = prepared_pictures(source, prepare, open_for_span(source, prepare.span))
-    return arguments([picture], destination, upload_options(prepare, seconds=prepare.seconds))
+def prepared_reel(prepare: Prepare, takes: Takes, given: Given) -> Reel:
+    """The pictures that are sent."""
+    reel = draw(prepare.pictures, takes, given)
+    return reel.placed(prepare.geometry, prepare.stored, Fraction(prepare.rate), prepare.frames)
 
 
-def prepared_pictures(source: Probe, prepare: Prepare, picture: Any) -> Any:
-    """The chain from the source's pictures to those that are sent."""
-    span, geometry, rate = prepare.span, prepare.geometry, Fraction(prepare.rate)
-    assert span is not None
-    if source.interlaced:
-        picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="all")
-    picture = filters.take(picture, geometry.taken, source.upright)
-    half = filters.NEAREST / span.rate
-    lead = f"PTS-STARTPTS-{filters.number(half)}/TB"
-    if span.trimmed:
-        if span.first and not source.varies:
-            picture = picture.filter("trim", start=filters.number(span.begin - float(half)))
-        lead = f"PTS-({filters.number(span.begin + float(half))})/TB"
-    picture = resized_at_rate(
-        picture, geometry.placed.size, read_colour(source), rate, lead=lead, lowers=rate <= span.rate
-    )
-    if geometry.is_padded:
-        frame, placed = geometry.frame, geometry.placed
-        picture = picture.filter("pad", frame.width, frame.height, placed.x, placed.y)
-    return filters.tag(filters.exactly(picture, prepare.frames))
-
-
-def resized_at_rate(picture: Any, size: Size, reading: Reading, rate: Fraction, *, lead: str, lowers: bool) -> Any:
-    """Pictures of another size at another rate: none is scaled that is dropped, none is scaled twice."""
-    if lowers:
-        return filters.resize(filters.at_rate(picture, rate, lead=lead), size, reading)
-    return filters.at_rate(filters.resize(picture, size, reading), rate, lead=lead)
+def _fitted_picture(prepare: Prepare, takes: Takes, given: Given) -> Any:
+    """The picture that is sent, in RGB; one that no step works on never leaves it."""
+    reel = draw(prepare.pictures, takes, given)
+    if reel.is_rgb:
+        return reel.placed_rgb(prepare.geometry)
+    return filters.as_rgb(reel.placed(prepare.geometry, prepare.stored, Fraction(0), 1).stream)
 
 
 def upload_options(prepare: Prepare, *, seconds: float) -> dict[str, Any]:
@@ -87,70 +70,117 @@ def upload_options(prepare: Prepare, *, seconds: float) -> dict[str, Any]:
     }
 
 
-def remux_arguments(plan: Plan, destination: Path) -> list[str]:
+def remux_arguments(source: Probe, destination: Path) -> list[str]:
     """The source's pictures as they are, without its sound, titles and places."""
-    film = open_film(plan.source)["V:0"]
-    return arguments([film], destination, {"c": "copy", **BARE, "movflags": "+faststart", "f": "mp4"})
+    film = open_film(source)["V:0"]
+    return arguments(Written([film], destination, {"c": "copy", **BARE, "movflags": "+faststart", "f": "mp4"}))
 
 
-def finish_arguments(
-    plan: Plan, generated: Probe, box: Box, destination: Path, *, step: Fraction, frames: int, encoding: Encoding,
-    sounds: tuple[SoundOut, ...] = (), subtitles: tuple[SubtitleOut, ...] = (), chapters: Path | None = None,
-    smooth: bool = False,
-) -> list[str]:
-    """One pass from the generated film and the source's sound to the finished film.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An output, where it is written, and what goes along with it."""
 
-    The generated film's pictures are numbered, one each `step` seconds, and its own times ignored: models mislabel
-    rates. `frames` come out; `box` is where the picture lies in them. With `smooth`, pictures in between are made up
-    by motion where the rate is raised.
-    """
-    finish = plan.finish
-    picture = filters.take(open_film(generated)["V:0"], box, generated.upright)
-    lowers = finish.rate * step <= 1
-    if smooth and not lowers:
-        picture = filters.resize(filters.smoothly(picture, finish.rate, step), finish.size, read_colour(generated))
-    else:
-        lead = f"(N-{float(filters.NEAREST):g})*{step.numerator}/{step.denominator}/TB"
-        picture = resized_at_rate(
-            picture, finish.size, read_colour(generated), finish.rate, lead=lead, lowers=lowers
-        )
-    picture = filters.tag(filters.exactly(picture, frames))
+    output: Output
+    path: Path
+    subtitles: tuple[SubtitleOut, ...] = ()
+    chapters: Path | None = None
+
+
+def finish_arguments(finish: Finish, takes: Takes, given: Given, targets: tuple[Target, ...]) -> list[str]:
+    """One pass to everything that a person gets."""
+    drawn = [target for target in targets if not target.output.copies]
+    reels: list[Reel] = []
+    if drawn:
+        reel = draw(finish.pictures, takes, given)
+        if len(drawn) > 1:
+            reel = reel.settled(finish.clip).exactly()
+            reels = [replace(reel, stream=stream) for stream in split_up(reel.stream, len(drawn))]
+        else:
+            reels = [reel]
+    waiting = iter(reels)
+    made = arguments(*(
+        _copied(finish, target, given) if target.output.copies else _written(finish, target, next(waiting), given)
+        for target in targets
+    ))
+    for position, target in reversed(list(enumerate(targets))):
+        if target.chapters is not None:
+            before = sum(other.output.form in (OutputForm.FILM, OutputForm.ANIMATION) for other in targets[:position])
+            made = _with_chapters(made, target.chapters, before)
+    return made
+
+
+def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Written:
+    output, clip = target.output, finish.clip
+    if clip.is_picture:
+        return still(_finished_picture(finish, output, reel), target.path, suffix=Path(output.name).suffix)
+    part = clip.lasting(round(output.frames / output.rate * clip.rate)) if output.rate else clip.lasting(1)
+    if output.form is OutputForm.SHEET:
+        part = clip.lasting(output.frames)
+    if output.first or part.frames != clip.frames:
+        reel = reel.settled(clip).exactly()
+        stream = reel.stream.filter("trim", start_frame=output.first, end_frame=output.first + part.frames)
+        reel = replace(reel, stream=stream.filter("setpts", "PTS-STARTPTS"), frames=part.frames)
+    if output.form is OutputForm.SHEET:
+        return sheet(reel.settled(part).exactly(), output, target.path)
+    if output.form is OutputForm.PICTURE:
+        reel = fitted(reel, part, output.size, output.fit)
+        return still(filters.as_rgb(reel.exactly().stream), target.path, suffix=Path(output.name).suffix)
+    reel = fitted(reel, replace(part, rate=output.rate, frames=output.frames), output.size, output.fit)
+    if output.form is OutputForm.ANIMATION:
+        moving = reel.ended()
+        if output.name.lower().endswith(".gif"):
+            moving = in_256_colours(moving)
+        return Written([moving], target.path, moving_options(Path(output.name), output.quality))
+    encoding = choose_encoding(Path(output.name), output.codec, output.quality)
+    picture = reel.ended()
     if encoding.pixels != "yuv420p":
         picture = picture.filter("format", encoding.pixels)
-    options = dict(encoding.options) | {"fps_mode": "passthrough", **BARE}
-    return with_tracks(
-        plan, picture, options, destination, seconds=float(frames / finish.rate), sounds=sounds, subtitles=subtitles,
-        chapters=chapters,
-    )
+    return with_tracks(finish, target, picture, encoding.options | {"fps_mode": "passthrough", **BARE}, given)
+
+
+def _copied(finish: Finish, target: Target, given: Given) -> Written:
+    """The source's pictures as they are, with other sound."""
+    feed = finish.pictures.feed
+    assert isinstance(feed, FromFilm)
+    encoding = choose_encoding(Path(target.output.name), target.output.codec, target.output.quality)
+    kept = {name: value for name, value in encoding.options.items() if name in ("f", "movflags", "tag:v")}
+    return with_tracks(finish, target, open_film(feed.film)["V:0"], kept | {"c:v": "copy", **BARE}, given)
+
+
+def _finished_picture(finish: Finish, output: Output, reel: Reel) -> Any:
+    """A picture at its final size, in RGB; one that no step works on never leaves it."""
+    if reel.is_rgb and output.fit == "pad" and output.size == finish.clip.size:
+        return reel.sized_rgb(output.size)
+    return filters.as_rgb(fitted(reel, finish.clip, output.size, output.fit).stream)
 
 
 def with_tracks(
-    plan: Plan, picture: Any, options: dict[str, Any], destination: Path, *, seconds: float,
-    sounds: tuple[SoundOut, ...], subtitles: tuple[SubtitleOut, ...], chapters: Path | None,
-) -> list[str]:
-    """The command for a film of this picture, with the source's sound and what goes along with it."""
-    streams, span = [picture], plan.finish.span
-    if sounds:
-        assert span is not None
-        # What is copied can't be filtered, so the whole input is moved to the film's clock.
-        film = open_film(
-            plan.source, seek=seek_for(plan.source, span), vn=None,
-            itsoffset=filters.number(-span.begin) if span.begin else 0,
-        )
-        for sound in sounds:
-            track = film[f"a:{sound.track.index}"]
-            streams.append(track if sound.copied else filters.sound_of_span(
-                track, sound.track, seconds=seconds
-            ))
-            options |= sound.options(len(streams) - 2)
-    for position, subtitle in enumerate(subtitles):
+    finish: Finish, target: Target, picture: Any, options: dict[str, Any], given: Given
+) -> Written:
+    """A film of this picture, with its sound and what goes along with it."""
+    streams, output = [picture], target.output
+    if finish.sounds is not None and output.sound:
+        container = choose_encoding(Path(output.name), output.codec, output.quality).container
+        start = output.first / finish.clip.rate
+        for position, heard in enumerate(heard_of(finish.sounds, output, start, container, given)):
+            streams.append(heard.stream)
+            options = options | heard.out.options(position)
+    for position, subtitle in enumerate(target.subtitles):
         streams.append(open_text(subtitle.path, "srt")["s:0"])
-        options |= subtitle.options(position)
-    made = arguments(streams, destination, options)
-    return made if chapters is None else _with_chapters(made, chapters)
+        options = options | subtitle.options(position)
+    return Written(streams, target.path, options)
 
 
-def _with_chapters(command: list[str], chapters: Path) -> list[str]:
+def sounds_of(finish: Finish, output: Output, given: Given) -> tuple[SoundOut, ...]:
+    """What becomes of the sound tracks in an output."""
+    if finish.sounds is None or not output.sound or output.form is not OutputForm.FILM:
+        return ()
+    container = choose_encoding(Path(output.name), output.codec, output.quality).container
+    start = output.first / finish.clip.rate
+    return tuple(heard.out for heard in heard_of(finish.sounds, output, start, container, given))
+
+
+def _with_chapters(command: list[str], chapters: Path, output: int) -> list[str]:
     """The same command with chapters from a metadata file: an input without streams, which the graph can't hold."""
     inputs = command.count("-i")
     graph = len(command) - command[::-1].index("-i") + 1  # behind the last input's name
@@ -160,11 +190,11 @@ def _with_chapters(command: list[str], chapters: Path) -> list[str]:
     wanted = {"-map_chapters": [str(inputs)], "-map_metadata": [str(inputs), "-map_metadata:s", "-1"]}
     made = [*command[:graph], *opened, *command[graph:]]
     for option, values in wanted.items():
-        at = made.index(option) + 1
+        at = [place for place, word in enumerate(made) if word == option][output] + 1
         made[at:at + 1] = values
     return made
 
 
 def subtitle_arguments(source: Probe, index: int, destination: Path) -> list[str]:
     """A text subtitle track as SubRip, on the file's own clock."""
-    return arguments([open_film(source, vn=None, an=None)[f"s:{index}"]], destination, {"f": "srt"})
+    return arguments(Written([open_film(source, vn=None, an=None)[f"s:{index}"]], destination, {"f": "srt"}))

@@ -59,13 +59,22 @@ def exactly(stream: Stream, frames: int) -> Stream:
     return stream.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end_frame=frames)
 
 
-def resize(stream: Stream, size: Size, reading: Reading) -> Stream:
-    """Bring a picture to `size` and to BT.709 in limited range, 4:2:0."""
+def resized_at_rate(
+    stream: Stream, size: Size, reading: Reading, rate: Fraction, *, lead: str, lowers: bool
+) -> Stream:
+    """Pictures of another size at another rate: none is scaled that is dropped, none is scaled twice."""
+    if lowers:
+        return resize(at_rate(stream, rate, lead=lead), size, reading)
+    return at_rate(resize(stream, size, reading), rate, lead=lead)
+
+
+def resize(stream: Stream, size: Size, reading: Reading, pixels: str = "yuv420p") -> Stream:
+    """Bring a picture to `size` and to BT.709 in limited range, 4:2:0 unless other `pixels` are asked for."""
     if reading.tone_map is None:
         return stream.filter(
             "scale", size.width, size.height, flags="lanczos+accurate_rnd+full_chroma_int",
             in_color_matrix=reading.matrix, in_range=reading.range, out_color_matrix="bt709", out_range="tv",
-        ).filter("format", "yuv420p")
+        ).filter("format", pixels)
     colour = reading.tone_map
     span = {"pc": "full", "tv": "limited"}[colour.range or "tv"]
     stream = stream.filter(
@@ -74,7 +83,7 @@ def resize(stream: Stream, size: Size, reading: Reading) -> Stream:
     ).filter("format", "gbrpf32le").filter("zscale", p="709")
     if colour.hdr is not None:
         stream = stream.filter("tonemap", "mobius", desat=0)
-    return stream.filter("zscale", t="709", m="709", r="limited").filter("format", "yuv420p")
+    return stream.filter("zscale", t="709", m="709", r="limited").filter("format", pixels)
 
 
 def tag(stream: Stream) -> Stream:
@@ -91,10 +100,26 @@ def as_rgb(stream: Stream) -> Stream:
     ).filter("format", "rgb24")
 
 
+def as_overlay(stream: Stream, opacity: float = 1.0) -> Stream:
+    """A picture with transparency, in the colours of the film that it is laid over (BT.709, limited range)."""
+    stream = stream.filter("format", "rgba")
+    if opacity < 1:
+        stream = stream.filter("colorchannelmixer", aa=number(opacity))
+    return stream.filter("scale", flags="accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv").filter(
+        "format", "yuva444p")
+
+
 def as_jpeg(stream: Stream) -> Stream:
     """What JPEG holds, from RGB: BT.601 in full range, and tagged so, since encoders go by the tag."""
     return stream.filter("scale", out_color_matrix="bt601", out_range="pc").filter("format", "yuvj420p").filter(
         "setparams", range="pc", colorspace="bt470bg"
+    )
+
+
+def as_webp(stream: Stream) -> Stream:
+    """What WebP holds, from RGB: BT.601 in limited range."""
+    return stream.filter("scale", out_color_matrix="bt601", out_range="tv").filter("format", "yuv420p").filter(
+        "setparams", range="tv", colorspace="smpte170m"
     )
 
 
@@ -106,6 +131,11 @@ def sound_of_span(stream: Stream, sound: Sound, *, seconds: float) -> Stream:
     if sound.channels > 2 or not sound.layout:
         stream = stream.filter("aformat", channel_layouts="mono|stereo|3.0|4.0|5.0|5.1|7.1")
     return stream.filter("apad").filter("atrim", end=number(seconds))
+
+
+def sound_between(stream: Stream, start: Fraction, end: Fraction) -> Stream:
+    """A sound track that begins at 0, from `start` up to `end` (seconds), on a clock that begins at 0 again."""
+    return stream.filter("atrim", start=number(start), end=number(end)).filter("asetpts", "PTS-STARTPTS")
 
 
 def _ratio(rate: Fraction) -> str:

@@ -1,178 +1,166 @@
-"""From the generated film and the source's sound to the finished film: matched by frames, one pass, checked."""
+"""From what the last job returned to the files that a person gets: one pass, checked, put in place whole."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from reelflow.errors import BadInput, BadMedia, BadResult, MediaFailed
-from reelflow.media.command import finish_arguments, subtitle_arguments
-from reelflow.media.geometry import Box, Size
-from reelflow.media.matching import find_picture, match_frames
-from reelflow.media.outputs import Container, choose_encoding, choose_sounds, sound_warnings
+from reelflow.errors import BadResult, MediaFailed
+from reelflow.media.analysis import analysed
+from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, subtitle_arguments
+from reelflow.media.geometry import Size
+from reelflow.media.media_step import Given
+from reelflow.media.outputs import choose_encoding, sound_warnings
 from reelflow.media.prepare import decoding_warnings
-from reelflow.media.probe import Probe, Sound, probe
-from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
-from reelflow.media.still_command import finished_picture_arguments
+from reelflow.media.probe import Probe, probe
+from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written_whole
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
-from reelflow.plan import Plan
+from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The finished film (or picture: no frames a second) at `path`, and the command that made it."""
+    """The files that came out, in the order of the plan's outputs, and the commands that made them."""
 
-    path: Path
-    frames: int
-    seconds: float
-    width: int
-    height: int
-    rate: Fraction
+    paths: tuple[Path, ...]
     warnings: tuple[str, ...]
-    command: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
 
 
 async def finish(
-    plan: Plan, generated: Path, destination: Path, *, ffmpeg: Path, timeout: float,
-    on_progress: Callable[[Progress], None] | None = None, codec: str | None = None, quality: str | None = None,
-    smooth: bool = False, sound_track: int | None = None, strict: bool = False,
+    phase: Finish, takes: Takes, given: Given, destinations: Iterable[Path], *, source: Probe, ffmpeg: Path,
+    timeout: float, on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
 ) -> Finished:
-    """Make the finished film from the `generated` one, at `destination`, whose suffix says which container it is.
+    """Make every output of the phase, each at its own of the `destinations`, with one command.
 
-    `timeout` is in seconds. `codec` is h264 (if not said), hevc, av1 or prores; `quality` small, good or best.
-    `smooth` makes up pictures in between where the rate is raised (slow). All the source's sound tracks are kept, or
-    only the one that `sound_track` counts (from 1).
+    `takes` are what the jobs returned, by their number; `source` is where subtitles and chapters come from. `timeout`
+    is in seconds.
 
     Raises:
-        BadInput: the suffix, codec, quality or sound track can't be used.
-        BadResult: the generated film can't be read, or its frames or its shape don't fit what was sent; with `strict`,
-            a warning.
-        MediaFailed: ffmpeg failed, or what it made isn't what was planned.
+        BadInput: a step's file can't be used.
+        BadResult: with `strict`, a warning.
+        MediaFailed: ffmpeg failed, or what it made isn't what was planned; nothing is left under a final name.
         MediaTimeout: it took too long.
     """
-    try:
-        result = await probe(generated)
-    except (BadMedia, BadInput) as error:
-        raise BadResult(f"What the model returned can't be used: {error.message}") from None
-    box, warnings = find_picture(plan, result)
-    if plan.finish.rate == 0:
-        return await _finish_picture(plan, result, box, destination, warnings, ffmpeg=ffmpeg, timeout=timeout)
-    if result.is_picture:
-        raise BadResult(f"{plan.model.name} returned a picture where a film was expected.")
-    encoding = choose_encoding(destination, codec, quality)
-    match = match_frames(plan, result)
-    seconds = float(match.frames / plan.finish.rate)
-    trimmed = plan.finish.span is not None and plan.finish.span.trimmed
-    sounds = choose_sounds(kept_tracks(plan, sound_track), encoding.container, trimmed=trimmed)
-    warnings += match.warnings + sound_warnings(sounds, destination) + _left_away(plan)
+    targets = tuple(zip(phase.outputs, destinations, strict=True))
+    warnings = _sound_warnings(phase, given) + _left_away(phase, source)
     if strict and warnings:
         raise BadResult(f"{warnings[0]} Leave --strict away to go on all the same.")
-    with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, written_whole(destination) as part:
-        subtitles, unread = await write_subtitles(
-            plan, seconds, encoding.container, Path(folder), ffmpeg=ffmpeg, timeout=timeout
-        )
-        arguments = finish_arguments(
-            plan, result, box, part, step=match.step, frames=match.frames, encoding=encoding, sounds=sounds,
-            subtitles=subtitles, chapters=write_chapters(plan, seconds, Path(folder)), smooth=smooth,
-        )
+    given, commands = await analysed(phase.pictures, phase.sounds, takes, given, ffmpeg=ffmpeg, timeout=timeout)
+    with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, contextlib.ExitStack() as written:
+        parts = [written.enter_context(written_whole(path)) for _, path in targets]
+        beside, unread = await _beside(phase, source, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
+        arguments = finish_arguments(phase, takes, given, tuple(
+            Target(output, part, *beside.get(index, ((), None)))
+            for index, ((output, _), part) in enumerate(zip(targets, parts, strict=True))
+        ))
         ended = await run_ffmpeg(
             arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout)
         )
-        made = await probe(part)
-        check_finished(plan, made, match.frames, len(sounds))
-        # What lies behind the last frame that is wanted is never read.
-        damage = unread + tuple(decoding_warnings(result, min(result.frames, plan.prepare.frames), ended))
+        for (output, path), part in zip(targets, parts, strict=True):
+            check_finished(output, await _made(output, part), path, len(sounds_of(phase, output, given)))
+        damage = unread + tuple(_damage(phase, takes, ended))
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-    warnings += damage
-    return Finished(destination, match.frames, seconds, made.shown.width, made.shown.height, plan.finish.rate,
-                    warnings, (str(ffmpeg), *arguments))
+    return Finished(tuple(path for _, path in targets), warnings + damage, (*commands, (str(ffmpeg), *arguments)))
 
 
-def kept_tracks(plan: Plan, chosen: int | None) -> tuple[Sound, ...]:
-    """The source's sound tracks that are kept: all, or the one chosen (from 1). Raises BadInput for one it lacks."""
-    if plan.finish.span is None:
-        return ()
-    if chosen is None:
-        return plan.source.sounds
-    if not 1 <= chosen <= len(plan.source.sounds):
-        raise BadInput(f"There is no sound track {chosen}: {plan.source.path.name} has {len(plan.source.sounds)}.",
-                       field="sound_track")
-    return (plan.source.sounds[chosen - 1],)
+def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:
+    feed = phase.pictures.feed
+    if isinstance(feed, FromJob) and feed.rate:
+        result = takes[feed.job].result
+        # What lies behind the last frame that is wanted is never read.
+        return decoding_warnings(result, min(result.frames, feed.sent), ended)
+    if isinstance(feed, FromFilm) and not all(output.copies for output in phase.outputs):
+        return decoding_warnings(feed.film, feed.span.frames, ended)
+    return []
 
 
-def _left_away(plan: Plan) -> tuple[str, ...]:
-    return tuple(
-        f"Subtitle track {track.index + 1} ({track.codec}) is made of pictures and was left away."
-        for track in plan.source.subtitles if not track.text
-    )
+async def _made(output: Output, part: Path) -> Probe | None:
+    """The facts of what was written; None for an animation, which the probe does not know."""
+    return None if output.form is OutputForm.ANIMATION else await probe(part)
 
 
-async def write_subtitles(
-    plan: Plan, seconds: float, container: Container, folder: Path, *, ffmpeg: Path, timeout: float
-) -> tuple[tuple[SubtitleOut, ...], tuple[str, ...]]:
-    """The span's text subtitles as SubRip files in `folder`, for a film of so many `seconds`; and what to say.
-
-    A track that can't be read is no reason to lose a film that is paid for.
-    """
-    span, made, said = plan.finish.span, [], []
-    for track in plan.source.subtitles if span is not None else ():
-        if not track.text or span is None:
-            continue
-        path = folder / f"{track.index}.srt"
-        try:
-            await run_ffmpeg(subtitle_arguments(plan.source, track.index, path), ffmpeg=ffmpeg, timeout=timeout)
-        except MediaFailed:
-            said.append(f"Subtitle track {track.index + 1} ({track.codec}) could not be read and was left away.")
-            continue
-        cut = cut_subtitles(path.read_text("utf-8", "replace"), begin=span.begin, seconds=seconds)
-        if cut:
-            path.write_text(cut, "utf-8")
-            made.append(SubtitleOut(track, path, subtitle_codec(container)))
-    return tuple(made), tuple(said)
-
-
-def write_chapters(plan: Plan, seconds: float, folder: Path) -> Path | None:
-    """The span's chapters as ffmpeg's metadata file in `folder`; None where there are none."""
-    if plan.finish.span is None:
-        return None
-    text = chapter_file(plan.source.chapters, begin=plan.finish.span.begin, seconds=seconds)
-    if not text:
-        return None
-    path = folder / "chapters.txt"
-    path.write_text(text, "utf-8")
-    return path
-
-
-def check_finished(plan: Plan, made: Probe, frames: int, sounds: int) -> None:
-    """Compare a finished film with its plan. Raises MediaFailed with the first thing that isn't as planned."""
-    wanted = plan.finish
-    if made.frames != frames:
-        why = f"it has {made.frames} frames where {frames} were planned"
-    elif made.shown != wanted.size:
-        why = f"it is {made.shown} where {wanted.size} was planned"
-    elif len(made.sounds) != sounds:
+def check_finished(wanted: Output, made: Probe | None, destination: Path, sounds: int) -> None:
+    """Compare an output with its plan. Raises MediaFailed with the first thing that isn't as planned."""
+    if made is None:
+        return
+    is_film = wanted.form is OutputForm.FILM
+    shown = made.shown if is_film else Size(made.width, made.height)
+    if is_film and made.frames != wanted.frames:
+        why = f"it has {made.frames} frames where {wanted.frames} were planned"
+    elif shown != wanted.size:
+        why = f"it is {shown} where {wanted.size} was planned"
+    elif is_film and len(made.sounds) != sounds:
         why = f"it has {len(made.sounds)} sound tracks where {sounds} were planned"
     else:
         return
-    raise MediaFailed(f"The film finished from {plan.source.path} is not right: {why}.")
+    raise MediaFailed(f"{destination.name} did not come out right: {why}.")
 
 
-async def _finish_picture(
-    plan: Plan, result: Probe, box: Box, destination: Path, warnings: tuple[str, ...], *, ffmpeg: Path, timeout: float
-) -> Finished:
-    if not result.is_picture:
-        raise BadResult(f"{plan.model.name} returned a film where a picture was expected.")
-    if destination.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise BadInput(f"{destination.name!r} does not end in .png, .jpg or .jpeg: a picture is made.", field="output")
-    size = plan.finish.size
-    with written_whole(destination) as part:
-        arguments = finished_picture_arguments(plan, result, box, part, suffix=destination.suffix)
-        await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout)
-        made = await probe(part)
-        if Size(made.width, made.height) != size:
-            raise MediaFailed(f"The finished picture is {made.width}x{made.height} where {size} was planned.")
-    return Finished(destination, 1, 0.0, size.width, size.height, Fraction(0), warnings, (str(ffmpeg), *arguments))
+def _sound_warnings(phase: Finish, given: Given) -> tuple[str, ...]:
+    if phase.sounds is None or phase.sounds.ops:
+        return ()
+    told = [said for output in phase.outputs if output.form is OutputForm.FILM
+            for said in sound_warnings(sounds_of(phase, output, given), Path(output.name))]
+    return tuple(dict.fromkeys(told))
+
+
+def _left_away(phase: Finish, source: Probe) -> tuple[str, ...]:
+    if not any(output.form is OutputForm.FILM for output in phase.outputs):
+        return ()
+    made = [f"Subtitle track {track.index + 1} ({track.codec}) is made of pictures and was left away."
+            for track in source.subtitles if not track.text]
+    if phase.timeline is None and (source.subtitles or source.chapters):
+        made.append("The source's subtitles and chapters were left away: the film's time does not run as theirs.")
+    return tuple(made)
+
+
+Beside = tuple[tuple[SubtitleOut, ...], Path | None]
+
+
+async def _beside(
+    phase: Finish, source: Probe, folder: Path, *, ffmpeg: Path, timeout: float
+) -> tuple[dict[int, Beside], tuple[str, ...]]:
+    """The subtitles and chapters of each output that is a film, by its place; and what to say.
+
+    A track that can't be read is no reason to lose a film that is paid for.
+    """
+    line = phase.timeline
+    if line is None or not (source.subtitles or source.chapters):
+        return {}, ()
+    texts, said = {}, []
+    for track in source.subtitles:
+        if not track.text:
+            continue
+        path = folder / f"{track.index}.srt"
+        try:
+            await run_ffmpeg(subtitle_arguments(source, track.index, path), ffmpeg=ffmpeg, timeout=timeout)
+        except MediaFailed:
+            said.append(f"Subtitle track {track.index + 1} ({track.codec}) could not be read and was left away.")
+            continue
+        texts[track] = path.read_text("utf-8", "replace")
+    made: dict[int, Beside] = {}
+    for index, output in enumerate(phase.outputs):
+        if output.form is not OutputForm.FILM:
+            continue
+        begin = float(line.at(Fraction(output.first) / phase.clip.rate))
+        speed, container = float(line.speed), choose_encoding(Path(output.name), output.codec, output.quality).container
+        subtitles = []
+        for track, text in texts.items():
+            cut = cut_subtitles(text, begin=begin, seconds=output.seconds, speed=speed)
+            if cut:
+                path = folder / f"{index}-{track.index}.srt"
+                path.write_text(cut, "utf-8")
+                subtitles.append(SubtitleOut(track, path, subtitle_codec(container)))
+        chapters = chapter_file(source.chapters, begin=begin, seconds=output.seconds, speed=speed)
+        place = folder / f"{index}-chapters.txt"
+        if chapters:
+            place.write_text(chapters, "utf-8")
+        made[index] = tuple(subtitles), place if chapters else None
+    return made, tuple(said)
+

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reelflow.recipe import Fit
+from reelflow.choices import Fit
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def open_picture(source: Probe) -> Any:
     return ffmpeg.input(file_url(source.path), **_flags(options))
 
 
+def open_own_picture(path: Path) -> Any:
+    """A PNG of our own as an input; its one picture stands as long as what it is laid over."""
+    return ffmpeg.input(file_url(path), f="png_pipe")
+
+
 def open_text(path: Path, kind: str) -> Any:
     """A text file of our own (subtitles, a list of films) as an input, of a `kind` that is never guessed."""
     return ffmpeg.input(file_url(path), f=kind)
@@ -56,11 +62,28 @@ def split_up(stream: Any, count: int) -> list[Any]:
     return [many[index] for index in range(count)]
 
 
-def arguments(streams: list[Any], destination: Path, options: dict[str, Any]) -> list[str]:
-    """ffmpeg's arguments for one output of these streams."""
+def in_256_colours(stream: Any) -> Any:
+    """Pictures as GIF holds them, in the colours that suit them best."""
+    looked_at, shown = split_up(stream, 2)
+    return together([shown, looked_at.filter("palettegen", stats_mode="diff")], "paletteuse", dither="sierra2_4a")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One output of a command: its streams, where it is written, and its options."""
+
+    streams: list[Any]
+    destination: Path
+    options: dict[str, Any]
+
+
+def arguments(*outputs: Written) -> list[str]:
+    """ffmpeg's arguments for these outputs."""
+    made = [ffmpeg.output(*one.streams, "-" if one.destination == Path("-") else file_url(one.destination),
+                          **one.options) for one in outputs]
+    whole = made[0] if len(made) == 1 else ffmpeg.merge_outputs(*made)
     # The last lines of a verbose log count what was decoded, which is how damage is found.
-    output = ffmpeg.output(*streams, file_url(destination), **options)
-    return ["-loglevel", "level+verbose", "-copyts", "-y", *(str(part) for part in ffmpeg.get_args(output))]
+    return ["-loglevel", "level+verbose", "-copyts", "-y", *(str(part) for part in ffmpeg.get_args(whole))]
 
 
 def _flags(options: dict[str, Any]) -> dict[str, Any]:

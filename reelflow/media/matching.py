@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from reelflow.errors import BadResult
 from reelflow.media.geometry import Box, even_down, scale_box
 from reelflow.media.probe import Probe
-from reelflow.plan import Plan
+from reelflow.plan import FromJob
 
 _CLOSE_SHAPE = 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """How a generated film's pictures are laid onto time: one each `step` seconds; `frames` come out at the end."""
-
-    step: Fraction
-    frames: int
-    warnings: tuple[str, ...] = ()
-
-
-def match_frames(plan: Plan, result: Probe) -> Match:
-    """Lay the generated film's pictures onto the time of what was sent.
-
-    Raises:
-        BadResult: neither its count nor its length is near what was sent.
-    """
-    rate = Fraction(plan.model.fps or 1)
-    if plan.finish.frames is None:
-        name, came = plan.model.name, result.frames
-        expected = round((plan.model.seconds or 0) * rate)
-        said: tuple[str, ...] = () if came == expected else (
-            f"{name} returned {came} frames where {expected} were expected; all of them are kept.",
-        )
-        return Match(1 / rate, max(1, round(came / rate * plan.finish.rate)), said)
-    step, said = lay_out(plan.model.name, plan.prepare.frames, rate, result)
-    return Match(step, plan.finish.frames, said)
 
 
 def lay_out(name: str, sent: int, rate: Fraction, result: Probe) -> tuple[Fraction, tuple[str, ...]]:
@@ -68,23 +40,23 @@ def lay_out(name: str, sent: int, rate: Fraction, result: Probe) -> tuple[Fracti
     )
 
 
-def find_picture(plan: Plan, result: Probe) -> tuple[Box, tuple[str, ...]]:
+def find_picture(feed: FromJob, result: Probe) -> tuple[Box, tuple[str, ...]]:
     """Where the picture lies in the generated one, which may have another size than what was sent; and what to say.
 
     Raises:
         BadResult: it has another shape.
     """
-    frame, shown = plan.prepare.geometry.frame, result.upright
-    placed = plan.prepare.geometry.placed if plan.finish.crop else Box(0, 0, frame.width, frame.height)
+    frame, shown = feed.geometry.frame, result.upright
+    placed = feed.geometry.placed if feed.crops else Box(0, 0, frame.width, frame.height)
     if shown == frame:
         return placed, ()
     seen = result.shown
     if abs(seen.width / seen.height / (frame.width / frame.height) - 1) > _CLOSE_SHAPE:
         raise BadResult(
-            f"{plan.model.name} returned pictures of {seen}, another shape than the {frame} sent: they can't be "
+            f"{feed.model.name} returned pictures of {seen}, another shape than the {frame} sent: they can't be "
             "fitted back."
         )
-    said = f"{plan.model.name} returned pictures of {seen} instead of {frame}; they were scaled."
+    said = f"{feed.model.name} returned pictures of {seen} instead of {frame}; they were scaled."
     if placed.size == frame:
         return Box(0, 0, even_down(shown.width), even_down(shown.height)), (said,)
     return scale_box(placed, frame, shown), (said,)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
+from reelflow.choices import Codec, Quality
 from reelflow.errors import BadInput
 from reelflow.media.probe import Sound
-from reelflow.recipe import Codec, Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Container:
     fallback: str
     faststart: bool
 
+    def takes(self, codec: str, wanted: Codec | None) -> bool:
+        """Whether pictures in `codec` (ffmpeg's name) can be copied into it where `wanted` is asked for."""
+        named = next((one for one in Codec if one.value == codec), None)
+        return named in self.codecs and wanted in (None, named)
+
 
 _PCM = ("pcm_s16le", "pcm_s24le")
 _MP4 = Container("mp4", (Codec.H264, Codec.HEVC, Codec.AV1), frozenset({"aac", "mp3", "opus"}), "aac", True)
@@ -32,6 +37,7 @@ _CONTAINERS = {
         {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "eac3", "dts", *_PCM}), "aac", False),
     ".webm": Container("webm", (Codec.AV1,), frozenset({"opus", "vorbis"}), "opus", False),
 }
+FILM_SUFFIXES = tuple(_CONTAINERS)
 _CRF = {
     Codec.H264: {Quality.SMALL: 24, Quality.GOOD: 17, Quality.BEST: 12},
     Codec.HEVC: {Quality.SMALL: 26, Quality.GOOD: 19, Quality.BEST: 14},
@@ -70,7 +76,7 @@ class SoundOut:
         return made
 
 
-def choose_container(destination: Path) -> Container:
+def choose_container(destination: PurePath) -> Container:
     """The container for a name. Raises BadInput for a suffix that isn't one of a film's."""
     found = _CONTAINERS.get(destination.suffix.lower())
     if found is None:
@@ -81,7 +87,7 @@ def choose_container(destination: Path) -> Container:
     return found
 
 
-def choose_encoding(destination: Path, codec: str | None = None, quality: str | None = None) -> Encoding:
+def choose_encoding(destination: PurePath, codec: str | None = None, quality: str | None = None) -> Encoding:
     """How to write a film named `destination`; without a codec, H.264, or AV1 where the container takes only that.
 
     Raises:
@@ -119,6 +125,17 @@ def choose_encoding(destination: Path, codec: str | None = None, quality: str | 
     return Encoding(container, "yuv420p", options | {"c:v": "libsvtav1", "preset": 8})
 
 
+_WEBP_QUALITY = {Quality.SMALL: 45, Quality.GOOD: 70, Quality.BEST: 88}
+
+
+def moving_options(destination: PurePath, quality: Quality) -> dict[str, Any]:
+    """Output options of a moving picture, a WebP or a GIF, that goes round for ever."""
+    bare = {"map_metadata": -1, "map_chapters": -1, "fps_mode": "passthrough", "loop": 0}
+    if destination.suffix.lower() == ".gif":
+        return {"c:v": "gif", **bare, "f": "gif"}
+    return {"c:v": "libwebp_anim", "quality": _WEBP_QUALITY[quality], "compression_level": 4, **bare, "f": "webp"}
+
+
 def choose_sounds(tracks: tuple[Sound, ...], container: Container, *, trimmed: bool) -> tuple[SoundOut, ...]:
     """What becomes of each track. A trimmed one is encoded: a copy would begin at a packet, not at the cut."""
     return tuple(
@@ -128,7 +145,7 @@ def choose_sounds(tracks: tuple[Sound, ...], container: Container, *, trimmed: b
     )
 
 
-def sound_warnings(sounds: tuple[SoundOut, ...], destination: Path) -> tuple[str, ...]:
+def sound_warnings(sounds: tuple[SoundOut, ...], destination: PurePath) -> tuple[str, ...]:
     """A sentence for each track that its container can't hold as it was. What a cut costs goes without saying."""
     container = choose_container(destination)
     return tuple(

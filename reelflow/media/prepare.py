@@ -1,4 +1,4 @@
-"""From the source to what is sent: one pass, counted afterwards, put in place whole."""
+"""From a phase's pictures to what is sent: one pass, counted afterwards, put in place whole."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.errors import BadInput, MediaFailed
-from reelflow.media.command import prepare_arguments, remux_arguments
+from reelflow.media.analysis import analysed
+from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.geometry import Size
+from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written_whole
-from reelflow.media.still_command import picture_arguments
-from reelflow.plan import How, Plan
+from reelflow.plan import FromFilm, How, Prepare
 
 _FRAMES_IN = re.compile(r"Parsed_fps_\d+ @ \w+\] (?:\[verbose\] )?(\d+) frames in")
 _DECODE_ERRORS = re.compile(r"(\d+) decode errors")
@@ -32,51 +33,57 @@ class Prepared:
 
 
 async def prepare(
-    plan: Plan, destination: Path, *, ffmpeg: Path, timeout: float,
+    phase: Prepare, takes: Takes, given: Given, destination: Path, *, ffmpeg: Path, timeout: float,
     on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
 ) -> Prepared:
     """Make what is sent, at `destination` (a film: MP4; a picture: PNG or JPEG by the suffix).
 
-    `timeout` is in seconds. What came out is opened and counted: ffmpeg ends well on damaged sources too.
+    `takes` are what earlier jobs returned, by their number. `timeout` is in seconds. What came out is opened and
+    counted: ffmpeg ends well on damaged sources too.
 
     Raises:
         BadInput: with `strict`, a warning.
         MediaFailed: ffmpeg failed, or what it made isn't what was planned.
         MediaTimeout: it took too long.
     """
-    if plan.prepare.span is None:
-        return await _prepare_picture(plan, destination, ffmpeg=ffmpeg, timeout=timeout)
-    source, how = plan.source, plan.prepare.how
-    build = remux_arguments if how is How.COPY else prepare_arguments
+    given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
+    feed = phase.pictures.feed
     with written_whole(destination) as part:
-        arguments = build(plan, part)
+        # Named by what it is: the part's own name ends in something else.
+        if phase.how is How.COPY and isinstance(feed, FromFilm):
+            arguments = remux_arguments(feed.film, part)
+        else:
+            arguments = prepare_arguments(phase, takes, given, part, suffix=destination.suffix)
         ended = await run_ffmpeg(
             arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
-            limits=film_limits(timeout, most_bytes=plan.prepare.max_bytes),
+            limits=film_limits(timeout, most_bytes=phase.max_bytes),
         )
         made = await probe(part)
-        check_prepared(plan, made)
+        check_prepared(phase, made)
+        warnings: tuple[str, ...] = ()
         # A copy decodes nothing, so there is nothing to count.
-        warnings = () if how is How.COPY else tuple(decoding_warnings(source, plan.prepare.span.frames, ended))
+        if isinstance(feed, FromFilm) and phase.how is How.ENCODE and not phase.is_picture:
+            warnings = tuple(decoding_warnings(feed.film, feed.span.frames, ended))
         if strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
-    return Prepared(destination, made.frames, made.seconds, how, warnings, ((str(ffmpeg), *arguments),))
+    return Prepared(destination, made.frames, made.seconds, phase.how, warnings,
+                    (*looked, (str(ffmpeg), *arguments)))
 
 
-def check_prepared(plan: Plan, made: Probe) -> None:
+def check_prepared(wanted: Prepare, made: Probe) -> None:
     """Compare a prepared film with its plan. Raises MediaFailed with the first thing that isn't as planned."""
-    wanted = plan.prepare
+    frame = wanted.geometry.frame
     if made.frames != wanted.frames:
         why = f"it has {made.frames} frames where {wanted.frames} were planned"
-    elif made.shown != wanted.geometry.frame:
-        why = f"it is {made.shown} where {wanted.geometry.frame} was planned"
+    elif (Size(made.width, made.height) if wanted.is_picture else made.shown) != frame:
+        why = f"it is {made.shown} where {frame} was planned"
     elif made.rate != wanted.rate and wanted.frames > 1:
         why = f"it has {float(made.rate):g} frames a second where {wanted.rate} were planned"
     elif made.size_bytes > wanted.max_bytes:
         why = f"it is {made.size_bytes} bytes large, and the model takes at most {wanted.max_bytes}"
     else:
         return
-    raise MediaFailed(f"The film prepared from {plan.source.path} can't be sent: {why}.")
+    raise MediaFailed(f"What was prepared ({wanted.title}) can't be sent: {why}.")
 
 
 def decoding_warnings(source: Probe, frames: int, ended: Ended) -> list[str]:
@@ -93,16 +100,3 @@ def decoding_warnings(source: Probe, frames: int, ended: Ended) -> list[str]:
         return [f"{source.path.name} is damaged: {max(errors, spoilt)} errors while it was read; "
                 "some of its pictures may be spoilt."]
     return []
-
-
-async def _prepare_picture(plan: Plan, destination: Path, *, ffmpeg: Path, timeout: float) -> Prepared:
-    if destination.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise BadInput(f"A prepared picture is a .png or .jpg, not {destination.name!r}.", field="output")
-    with written_whole(destination) as part:
-        arguments = picture_arguments(plan, part, suffix=destination.suffix)
-        await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout)
-        made = await probe(part)
-        if Size(made.width, made.height) != plan.prepare.geometry.frame:
-            raise MediaFailed(f"The picture prepared from {plan.source.path} is {made.width}x{made.height} where "
-                              f"{plan.prepare.geometry.frame} was planned.")
-    return Prepared(destination, 1, 0.0, How.ENCODE, (), ((str(ffmpeg), *arguments),))

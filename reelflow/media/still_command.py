@@ -1,4 +1,4 @@
-"""ffmpeg's commands for stills: pictures that are sent and finished, posters, before and after."""
+"""ffmpeg's commands for stills: pictures, contact sheets, posters, before and after."""
 
 from __future__ import annotations
 
@@ -7,42 +7,34 @@ from typing import Any
 
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
-from reelflow.media.command import PRE_ROLL
-from reelflow.media.geometry import Box, Size, even
-from reelflow.media.graph import arguments, open_film, open_picture, together
+from reelflow.media.drawing import PRE_ROLL
+from reelflow.media.geometry import Size, even
+from reelflow.media.graph import Written, arguments, open_film, open_picture, together
 from reelflow.media.probe import Probe
-from reelflow.plan import Plan
+from reelflow.media.reel import STANDARD, Reel
+from reelflow.plan import Output
 
 
-def picture_arguments(plan: Plan, destination: Path, *, suffix: str) -> list[str]:
-    """One pass from a picture to the one that is sent."""
-    source, geometry = plan.source, plan.prepare.geometry
-    picture = filters.turn_upright(open_picture(source), source.turn, source.mirrored)
-    picture = filters.take(picture, geometry.taken, source.upright)
-    picture = picture.filter("scale", geometry.placed.width, geometry.placed.height, flags="lanczos+accurate_rnd")
-    picture = picture.filter("format", "rgb24")
-    if geometry.is_padded:
-        frame, placed = geometry.frame, geometry.placed
-        picture = picture.filter("pad", frame.width, frame.height, placed.x, placed.y)
-    return still_arguments(picture, destination, suffix=suffix)
-
-
-def finished_picture_arguments(
-    plan: Plan, generated: Probe, box: Box, destination: Path, *, suffix: str
-) -> list[str]:
-    """One pass from a generated picture to the finished one."""
-    picture = filters.take(open_picture(generated), box, generated.upright)
-    picture = picture.filter("scale", plan.finish.size.width, plan.finish.size.height, flags="lanczos+accurate_rnd")
-    return still_arguments(picture.filter("format", "rgb24"), destination, suffix=suffix)
-
-
-def still_arguments(picture: Any, destination: Path, *, suffix: str) -> list[str]:
-    """A single picture, from one in RGB, as PNG or JPEG by `suffix`."""
-    kind: dict[str, Any] = {"c:v": "png"}
+def still(picture: Any, destination: Path, *, suffix: str) -> Written:
+    """A single picture, from one in RGB, as PNG, JPEG or WebP by `suffix`."""
+    kind: dict[str, Any] = {"c:v": "png", "f": "image2", "update": 1}
     if suffix.lower() in (".jpg", ".jpeg"):
-        picture, kind = filters.as_jpeg(picture), {"c:v": "mjpeg", "q:v": 2}
-    options = {"frames:v": 1, "update": 1, "map_metadata": -1, **kind, "f": "image2"}
-    return arguments([picture.filter("sidedata", "delete").filter("setsar", 1)], destination, options)
+        picture, kind = filters.as_jpeg(picture), {"c:v": "mjpeg", "q:v": 2, "f": "image2", "update": 1}
+    elif suffix.lower() == ".webp":
+        picture, kind = filters.as_webp(picture), {"c:v": "libwebp", "quality": 90, "f": "webp"}
+    options = {"frames:v": 1, "map_metadata": -1, **kind}
+    return Written([picture.filter("sidedata", "delete").filter("setsar", 1)], destination, options)
+
+
+def sheet(reel: Reel, output: Output, destination: Path) -> Written:
+    """Pictures of a film in rows, evenly spread over it."""
+    count = output.columns * output.rows
+    # The middle of each of so many equal parts, so that neither the first nor the last frame is one by chance.
+    wanted = "+".join(f"eq(n,{int((index + 0.5) * reel.frames / count)})" for index in range(count))
+    cell = Size(output.size.width // output.columns, output.size.height // output.rows)
+    stream = filters.resize(reel.stream.filter("select", wanted), cell, STANDARD)
+    stream = stream.filter("tile", f"{output.columns}x{output.rows}", nb_frames=count)
+    return still(filters.as_rgb(stream), destination, suffix=Path(output.name).suffix)
 
 
 def poster_arguments(source: Probe, destination: Path, *, at: float, width: int | None, suffix: str) -> list[str]:
@@ -50,7 +42,7 @@ def poster_arguments(source: Probe, destination: Path, *, at: float, width: int 
     shown = source.shown
     size = Size(even(width), even(width * shown.height / shown.width)) if width else Size(
         even(shown.width), even(shown.height))
-    return still_arguments(filters.as_rgb(_still(source, at, size)), destination, suffix=suffix)
+    return arguments(still(filters.as_rgb(_still(source, at, size)), destination, suffix=suffix))
 
 
 def before_after_arguments(
@@ -63,7 +55,7 @@ def before_after_arguments(
         _still(probe, at, Size(even(height * shape), height))
         for probe, at, shape in zip((before, after), (at_before, at_after), shapes, strict=True)
     ]
-    return still_arguments(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=suffix)
+    return arguments(still(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=suffix))
 
 
 def _still(source: Probe, at: float, size: Size) -> Any:

@@ -35,26 +35,28 @@ def subtitle_codec(container: Container) -> str:
     return _SUBTITLE_CODECS[container.muxer]
 
 
-def cut_subtitles(text: str, *, begin: float, seconds: float) -> str:
-    """SubRip text with what is shown within `seconds` from `begin`, clipped to that, on a clock that begins there."""
+def cut_subtitles(text: str, *, begin: float, seconds: float, speed: float = 1.0) -> str:
+    """SubRip text with what is shown in a film of so many `seconds`, whose time runs from `begin` on at `speed`."""
     kept: list[str] = []
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
         match = _TIMES.search(block)
         if match is None:
             continue
-        start = max(0.0, _seconds(match.groups()[:4]) - begin)
-        end = min(seconds, _seconds(match.groups()[4:]) - begin)
+        start = max(0.0, (_seconds(match.groups()[:4]) - begin) / speed)
+        end = min(seconds, (_seconds(match.groups()[4:]) - begin) / speed)
         if end - start >= 0.001:
             said = block[match.end():].lstrip("\n")
             kept.append(f"{len(kept) + 1}\n{_clock(start)} --> {_clock(end)}\n{said}\n")
     return "\n".join(kept)
 
 
-def chapter_file(chapters: tuple[Chapter, ...], *, begin: float, seconds: float) -> str:
-    """ffmpeg's metadata file with the chapters that lie within `seconds` from `begin`; empty where none does."""
+def chapter_file(chapters: tuple[Chapter, ...], *, begin: float, seconds: float, speed: float = 1.0) -> str:
+    """ffmpeg's metadata file with the chapters of a film of so many `seconds`, whose time runs from `begin` on at
+    `speed`; empty where there are none.
+    """
     rows = []
     for chapter in chapters:
-        start, end = max(0.0, chapter.start - begin), min(seconds, chapter.end - begin)
+        start, end = max(0.0, (chapter.start - begin) / speed), min(seconds, (chapter.end - begin) / speed)
         if end - start < 0.001:
             continue
         title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title or "")

@@ -11,9 +11,9 @@ from typing import Any
 from reelflow.errors import BadInput, BadMedia
 from reelflow.media.probe import Probe, probe
 from reelflow.models import Kind, Model, Point, check_form
-from reelflow.recipe import read_trajectory
 from reelflow.standin.form import Form
 from reelflow.standin.render import Order
+from reelflow.trajectory import read_trajectory
 
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}

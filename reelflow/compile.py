@@ -1,0 +1,356 @@
+"""From a recipe and a probed source to the plan: a pure function, which asks nobody and opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from reelflow.choices import Fit, Keep
+from reelflow.choices import Rate as KeepRate
+from reelflow.errors import BadInput, Fault
+from reelflow.media.clip import Clip, Timeline, Track
+from reelflow.media.geometry import Geometry, Size, even, fit_into, orient
+from reelflow.media.media_step import MediaStep, Op
+from reelflow.media.outputs import choose_container
+from reelflow.media.pieces import Piece, cut_at_scenes
+from reelflow.media.probe import Probe
+from reelflow.media.steps.still import Still
+from reelflow.media.steps.trim import Trim
+from reelflow.model_step import FilmStep, ModelStep
+from reelflow.models import Kind, Model, ModelTable
+from reelflow.plan import (
+    Feed,
+    Finish,
+    FromFilm,
+    FromJob,
+    FromPicture,
+    How,
+    Job,
+    Output,
+    OutputForm,
+    Pictures,
+    Plan,
+    Prepare,
+    SideBySide,
+    Sounds,
+    Span,
+)
+from reelflow.recipe import Recipe
+from reelflow.shaping import plan_outputs
+from reelflow.step import Step
+from reelflow.variants import Variants
+
+# Below this many bits a second a model's input loses what the model should see; a longer film goes out in pieces.
+_LEAST_BITS_PER_SECOND = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the compiler goes by besides the recipe and its source.
+
+    `models` is the table, `resolved` what rolling names stand for now; `files` are the probed files that steps read;
+    `scenes` are the moments (seconds on the source's own clock) at which its scenes change; `made` says how many frames
+    the jobs have returned, by their number, whose length their model chooses; `stem` is what outputs are named after.
+    """
+
+    models: ModelTable
+    files: Mapping[Path, Probe] = field(default_factory=dict)
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    scenes: tuple[float, ...] = ()
+    made: Mapping[int, int] = field(default_factory=dict)
+    stem: str = "film"
+
+
+def compile_recipe(recipe: Recipe, source: Probe, known: Known) -> Plan:
+    """The plan for a recipe on a source.
+
+    Raises:
+        BadRecipe: all that can't be done, each with its step; with `strict`, also the first warning.
+    """
+    return _Compiler(recipe, source, known).compile()
+
+
+@dataclass(frozen=True, slots=True)
+class _Strand:
+    """How far one way through the recipe has come: the open phase's pictures, the clip, and the sound so far."""
+
+    feed: Feed
+    ops: tuple[Op, ...]
+    clip: Clip
+    span: Span | None
+    heard: tuple[Op, ...] = ()
+
+
+class _Compiler:
+    """One compilation: gathers jobs and faults while it goes through the steps."""
+
+    def __init__(self, recipe: Recipe, source: Probe, known: Known) -> None:
+        self._recipe, self._source, self._known = recipe, source, known
+        self._jobs: list[Job] = []
+        self._faults: list[Fault] = []
+
+    def compile(self) -> Plan:
+        recipe = self._recipe
+        strand = self._through(recipe.work, _begin(self._source), "")
+        outputs: tuple[Output, ...] = ()
+        if not self._faults:
+            frame = self._jobs[-1].prepare.geometry.frame if self._jobs else None
+            outputs = plan_outputs(recipe, self._source, strand.clip, frame, stem=self._known.stem,
+                                   add=self._faults.append)
+        warnings = source_warnings(self._source)
+        if recipe.strict and warnings:
+            raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
+        if self._faults:
+            raise recipe.refusal(self._faults)
+        finish = Finish(
+            title=_title(strand.ops, "finish"), pictures=Pictures(strand.feed, strand.ops), clip=strand.clip,
+            sounds=self._sounds(strand), outputs=outputs,
+        )
+        finish = replace(finish, outputs=tuple(replace(one, copies=_can_copy(finish, one)) for one in outputs))
+        return Plan(
+            name=recipe.name, source=self._source, files=dict(self._known.files), jobs=tuple(self._jobs),
+            finish=finish, warnings=warnings,
+        )
+
+    def _through(self, steps: Sequence[Step], strand: _Strand, prefix: str) -> _Strand:
+        for index, step in enumerate(steps, 1):
+            number = f"{prefix}{index}"
+            try:
+                strand = self._step(step, number, strand)
+            except BadInput as error:
+                self._faults.append(Fault(number, step.name, error.message, error.field))
+        return strand
+
+    def _step(self, step: Step, number: str, strand: _Strand) -> _Strand:
+        if isinstance(step, Variants):
+            return self._variants(step, number, strand)
+        if isinstance(step, ModelStep):
+            return self._model(step, number, strand)
+        assert isinstance(step, MediaStep)
+        after = step.after(strand.clip, self._known.files)
+        op = Op(number, step, strand.clip, after)
+        if isinstance(step, Trim | Still) and isinstance(strand.feed, FromFilm) and not strand.ops:
+            return self._narrowed(step, op, strand)
+        if isinstance(step, Trim) and strand.span is not None and not strand.heard:
+            strand = replace(strand, span=_narrow(strand.span, *step.frames_of(strand.clip), strand.clip))
+        elif step.changes_sound():
+            strand = replace(strand, heard=(*strand.heard, op))
+        if after.is_picture:
+            strand = replace(strand, span=None, heard=())
+        return replace(strand, ops=(*strand.ops, op) if step.draws else strand.ops, clip=after)
+
+    def _narrowed(self, step: Trim | Still, op: Op, strand: _Strand) -> _Strand:
+        """A trim before all else is where reading begins: exact, and what lies before it is not read at all."""
+        assert isinstance(strand.feed, FromFilm)
+        span = _narrow(strand.feed.span, *step.frames_of(strand.clip), strand.clip)
+        strand = replace(strand, feed=FromFilm(self._source, span), clip=op.after)
+        if isinstance(step, Still):
+            return replace(strand, span=None, heard=())
+        return replace(strand, heard=(*strand.heard, op)) if strand.heard else replace(strand, span=span)
+
+    def _model(self, step: ModelStep, number: str, strand: _Strand) -> _Strand:
+        known, clip = self._known, strand.clip
+        resolved = known.resolved.get(step.model, step.model)
+        model = known.models.resolved_as(step.model, resolved)
+        step.check(model)
+        self._check_source(model, clip)
+        shown = _shown(strand)
+        frame = orient(Size(model.width, model.height), shown)
+        geometry = fit_into(_stored(strand), shown, frame, step.fit)
+        job_number = len(self._jobs) + 1
+        prepare = self._prepare(step, model, strand, geometry)
+        seconds = prepare.seconds if model.kind.source == "film" else float(model.seconds or 0)
+        billed = sum(piece.frames for piece in prepare.pieces) / prepare.rate if len(prepare.pieces) > 1 else seconds
+        self._jobs.append(Job(
+            job_number, number, step, model, resolved, prepare, billed,
+            model.price(billed, resolution=step.wish(model, Path()).resolution),
+        ))
+        restored, crops = clip.sized(geometry.restored), geometry.is_padded and step.fit is Fit.PAD
+        if step.size is Keep.MODEL:
+            restored, crops = clip.sized(geometry.frame), False
+        sent = prepare.frames
+        if model.kind.result == "picture":
+            feed = FromJob(job_number, model, geometry, crops, 1, Fraction(0), restored)
+            return replace(strand, feed=feed, ops=(), clip=restored)
+        rate = Fraction(model.fps or 1)
+        if model.kind is Kind.MOTION:
+            sent = known.made.get(job_number, round((model.seconds or 0) * rate))
+            restored = Clip(restored.size, rate, sent)
+        elif step.rate is KeepRate.MODEL:
+            restored = replace(restored, rate=rate, frames=sent)
+        feed = FromJob(job_number, model, geometry, crops, sent, rate, restored, step.rate is KeepRate.SMOOTH)
+        return replace(strand, feed=feed, ops=(), clip=restored)
+
+    def _prepare(self, step: ModelStep, model: Model, strand: _Strand, geometry: Geometry) -> Prepare:
+        clip, pictures = strand.clip, Pictures(strand.feed, strand.ops)
+        title = _title(strand.ops, f"prepare for {model.name}")
+        if clip.is_picture:
+            return Prepare(title, pictures, geometry, _stored(strand), How.ENCODE, 1, 0, model.max_bytes)
+        assert model.fps is not None
+        frames = max(1, round(clip.seconds * model.fps))
+        how = How.ENCODE
+        if not strand.ops and isinstance(strand.feed, FromFilm) and _is_ready(strand.feed, geometry, model):
+            how = How.COPY
+        elif not strand.ops and isinstance(strand.feed, FromJob) and _comes_ready(strand.feed, geometry, model, frames):
+            how = How.AS_IT_IS
+        pieces = self._pieces(step, model, strand, frames)
+        if len(pieces) > 1:
+            how = How.ENCODE
+        return Prepare(title, pictures, geometry, _stored(strand), how, frames, model.fps, model.max_bytes, pieces)
+
+    def _pieces(self, step: ModelStep, model: Model, strand: _Strand, frames: int) -> tuple[Piece, ...]:
+        assert isinstance(step, FilmStep) and model.fps is not None
+        limits = [model.max_bytes * 8 / _LEAST_BITS_PER_SECOND, model.max_seconds, step.max_segment_seconds]
+        most = max(1, min(int(limit * model.fps + 1e-6) for limit in limits if limit is not None))
+        line = strand.clip.timeline
+        scenes = []
+        if line is not None:
+            scenes = [round((Fraction(moment) - line.begin) / line.speed * model.fps) for moment in self._known.scenes]
+        return cut_at_scenes(
+            frames, sorted({scene for scene in scenes if 0 < scene < frames}), most=most,
+            overlap=round(step.crossfade * model.fps),
+        )
+
+    def _variants(self, step: Variants, number: str, strand: _Strand) -> _Strand:
+        """Several ways from here, laid side by side; the sound is that from before."""
+        ways = [self._through(steps, replace(strand, heard=()), f"{number}.{index}.")
+                for index, steps in enumerate(step.ways(), 1)]
+        clips = [way.clip for way in ways]
+        if step.source:
+            ways.insert(0, strand)
+            clips.insert(0, strand.clip)
+        if len({(clip.is_picture, round(clip.seconds, 3)) for clip in clips}) > 1:
+            lengths = ", ".join("a picture" if clip.is_picture else f"{float(clip.seconds):.2f} s" for clip in clips)
+            raise BadInput(f"The variants are not equally long ({lengths}): they can't be laid side by side.")
+        if not strand.clip.is_picture and abs(clips[0].seconds - strand.clip.seconds) > 1 / strand.clip.rate:
+            raise BadInput("A variant changes the film's length, and the sound would not fit: do that before or behind "
+                           "`variants`.")
+        columns = step.columns()
+        rows = -(-len(ways) // columns)
+        cell = step.cell(clips[0].size)
+        below = step.below(cell)
+        size = Size(cell.width * columns, (cell.height + below) * rows)
+        first = clips[0] if step.source else replace(clips[0], sounds=strand.clip.sounds)
+        rate = max(clip.rate for clip in clips)
+        clip = replace(first, size=size, rate=rate, sounds=strand.clip.sounds,
+                       frames=round(first.seconds * rate) if rate else 1, timeline=strand.clip.timeline)
+        feed = SideBySide(
+            tuple(Pictures(way.feed, way.ops) for way in ways), columns, cell, below, step.labels or (), clip, number
+        )
+        return _Strand(feed, (), clip, strand.span, strand.heard)
+
+    def _check_source(self, model: Model, clip: Clip) -> None:
+        wanted = model.kind.source
+        if clip.is_picture and wanted == "film":
+            raise BadInput(f"{self._called()} is a picture; {model.name} needs a video.", field="source")
+        if not clip.is_picture and wanted == "picture":
+            raise BadInput(f"{self._called()} is a video; {model.name} needs a picture: take a frame of it with the "
+                           "step `still`, or save one as PNG or JPEG.", field="source")
+
+    def _called(self) -> str:
+        return str(self._source.path) if not self._jobs else "What comes out of the steps before"
+
+    def _sounds(self, strand: _Strand) -> Sounds | None:
+        if strand.span is None or strand.clip.is_picture:
+            if not strand.clip.sounds:
+                return None
+            span = Span(0, 0.0, strand.clip.frames, strand.clip.rate, trimmed=True)
+            return Sounds(self._source, span, (), strand.heard)
+        if not strand.clip.sounds:
+            return None
+        tracks = tuple(track.source for track in strand.clip.sounds if track.source is not None)
+        return Sounds(self._source, strand.span, tracks, strand.heard)
+
+
+def _begin(source: Probe) -> _Strand:
+    size = Size(even(source.shown.width), even(source.shown.height))
+    if source.is_picture:
+        return _Strand(FromPicture(source), (), Clip(size, Fraction(0), 1), None)
+    frames = source.frames if not source.varies else max(1, round(source.seconds * source.rate))
+    span = Span(0, source.first_time, frames, source.rate, trimmed=False)
+    tracks = tuple(Track(sound, sound.language, sound.channels) for sound in source.sounds)
+    clip = Clip(size, source.rate, frames, tracks, Timeline(Fraction(source.first_time)))
+    return _Strand(FromFilm(source, span), (), clip, span)
+
+
+def _narrow(span: Span, first: int, last: int, clip: Clip) -> Span:
+    """A part of a span, given in frames of the clip, whose time runs as the span's."""
+    start = first / clip.rate
+    return Span(span.first + round(start * span.rate), span.begin + float(start), last - first, clip.rate,
+                trimmed=span.trimmed or first > 0 or last < clip.frames)
+
+
+def _stored(strand: _Strand) -> Size:
+    """The size of the pictures in which the clip lies at the end of the open phase, before they are fitted."""
+    feed = strand.feed
+    if not strand.ops:
+        if isinstance(feed, FromFilm):
+            return feed.film.upright
+        if isinstance(feed, FromPicture):
+            return feed.picture.upright
+        if isinstance(feed, FromJob):
+            return feed.geometry.placed.size if feed.crops else feed.geometry.frame
+    return strand.clip.size
+
+
+def _shown(strand: _Strand) -> Size:
+    """The size that the clip is meant to be seen in, to the pixel."""
+    if not strand.ops and isinstance(strand.feed, FromFilm):
+        return strand.feed.film.shown
+    if not strand.ops and isinstance(strand.feed, FromPicture):
+        return strand.feed.picture.shown
+    return strand.clip.size
+
+
+def _is_ready(feed: FromFilm, geometry: Geometry, model: Model) -> bool:
+    """Whether the film's pictures can be sent as they are. A trim is never copied: it would begin at a key frame."""
+    source = feed.film
+    return (
+        source.codec == "h264" and source.pixels == "yuv420p" and source.shown == geometry.frame == source.upright
+        and source.sample_aspect == 1 and source.turn == 0 and not source.mirrored and not source.interlaced
+        and (source.colour.matrix, source.colour.range) == ("bt709", "tv") and source.colour.hdr is None
+        and source.colour.primaries in (None, "bt709") and source.colour.transfer in (None, "bt709")
+        and source.rate == model.fps and not source.varies and source.unevenness <= 0.001
+        and abs(source.first_time) <= 0.001 and not feed.span.trimmed and not source.damage
+        and source.size_bytes <= model.max_bytes and "mp4" in source.format
+    )
+
+
+def _comes_ready(feed: FromJob, geometry: Geometry, model: Model, frames: int) -> bool:
+    """Whether a generated film, if it comes as it should, is what the next model takes: the same frame, rate and fit."""
+    return (
+        feed.geometry.frame == geometry.frame and feed.rate == model.fps and feed.sent == frames
+        and not feed.smooth and (feed.geometry.placed == geometry.placed if feed.crops else not geometry.is_padded)
+        and geometry.taken.size == _stored_of(feed)
+    )
+
+
+def _stored_of(feed: FromJob) -> Size:
+    return feed.geometry.placed.size if feed.crops else feed.geometry.frame
+
+
+def _can_copy(finish: Finish, output: Output) -> bool:
+    """Whether the source's pictures can be copied into an output: nothing is done to them at all."""
+    feed = finish.pictures.feed
+    return (
+        output.form is OutputForm.FILM
+        and isinstance(feed, FromFilm) and not finish.pictures.ops and not feed.span.trimmed
+        and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
+        and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and feed.film.colour.hdr is None
+        and (output.first, output.frames, output.rate) == (0, feed.span.frames, feed.film.rate)
+        and choose_container(Path(output.name)).takes(feed.film.codec, output.codec) and feed.film.first_time == feed.film.file_start
+    )
+
+
+def _title(ops: Sequence[Op], end: str) -> str:
+    return ", ".join([*(op.step.title() for op in ops), end])
+
+
+def source_warnings(source: Probe) -> tuple[str, ...]:
+    """What a person should know of a source before anything is bought."""
+    made = [f"{source.path.name} is damaged: {what}." for what in source.damage]
+    if source.colour.hdr:
+        made.append(f"{source.path.name} is HDR ({source.colour.hdr.upper()}); the finished film is not.")
+    return tuple(made)

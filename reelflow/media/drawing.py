@@ -1,0 +1,123 @@
+"""A phase's pictures as a graph of filters: opened, laid on the clock, and taken through their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from reelflow.media import filters
+from reelflow.media.colour import Reading, read_colour
+from reelflow.media.geometry import Box
+from reelflow.media.graph import open_film, open_own_picture, open_picture, open_text, together
+from reelflow.media.media_step import Given
+from reelflow.media.probe import Probe
+from reelflow.media.reel import STANDARD, Reel
+from reelflow.plan import FromFilm, FromJob, FromPicture, Pictures, SideBySide, Span
+
+# Seconds that are decoded before a cut, since a seek may land late (up to 44 frames in MPEG-TS).
+PRE_ROLL = 10
+# Pictures keep all of their colour while they are worked on; films are 4:2:0 throughout.
+PICTURE_PIXELS = "yuv444p"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What a job returned: its facts, where the picture lies in it, and how many seconds each frame stands for.
+
+    A film that came in pieces is read through the list `listed` of them.
+    """
+
+    result: Probe
+    box: Box
+    step: Fraction
+    listed: Path | None = None
+
+
+def draw(pictures: Pictures, takes: Mapping[int, Take], given: Given) -> Reel:
+    """The pictures of a phase after their last step; `takes` are what the jobs returned, by their number."""
+    reel = _opened(pictures, takes, given)
+    for op in pictures.ops:
+        reel = op.step.draw(reel, op, given)
+    return reel
+
+
+def _opened(pictures: Pictures, takes: Mapping[int, Take], given: Given) -> Reel:
+    match pictures.feed:
+        case FromFilm(film, span):
+            return film_reel(film, span)
+        case FromPicture(picture):
+            return picture_reel(picture, Box(0, 0, picture.upright.width, picture.upright.height))
+        case FromJob() as feed:
+            return _job_reel(feed, takes[feed.job])
+        case SideBySide() as feed:
+            return _laid_out(feed, takes, given)
+
+
+def seek_for(source: Probe, span: Span) -> float:
+    """Where to begin reading for `span`, in seconds from the file's first moment; 0 for its start."""
+    return max(0.0, span.begin - source.file_start - PRE_ROLL) if span.trimmed else 0.0
+
+
+def film_reel(film: Probe, span: Span) -> Reel:
+    """The span of a film, from some seconds before it on, and the time that its pictures get."""
+    picture = open_film(film, seek=seek_for(film, span))["V:0"]
+    if film.interlaced:
+        picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="all")
+    half = filters.NEAREST / film.rate
+    lead = f"PTS-STARTPTS-{filters.number(half)}/TB"
+    if span.trimmed:
+        if span.first and not film.varies:
+            picture = picture.filter("trim", start=filters.number(span.begin - float(half)))
+        lead = f"PTS-({filters.number(span.begin + float(half))})/TB"
+    whole = film.upright
+    return Reel(picture, whole, Box(0, 0, whole.width, whole.height), film.shown, read_colour(film), span.rate,
+                span.frames, lead)
+
+
+def picture_reel(picture: Probe, taken: Box) -> Reel:
+    """A picture, turned upright."""
+    stream = filters.turn_upright(open_picture(picture), picture.turn, picture.mirrored).filter("format", "rgb24")
+    return Reel(stream, picture.upright, taken, picture.shown, Reading("bt709", "pc"), Fraction(0), 1, counted=True,
+                pixels=PICTURE_PIXELS)
+
+
+def _job_reel(feed: FromJob, take: Take) -> Reel:
+    if feed.rate == 0:
+        return picture_reel(take.result, take.box)
+    opened = open_film(take.result)["V:0"] if take.listed is None else open_text(take.listed, "concat")["v:0"]
+    # Numbered, not timed, since models mislabel rates.
+    step = take.step
+    lead = f"(N-{float(filters.NEAREST):g})*{step.numerator}/{step.denominator}/TB"
+    return Reel(opened, take.result.upright, take.box, feed.clip.size, read_colour(take.result), 1 / step, feed.sent,
+                lead, smooth=step if feed.smooth else None)
+
+
+def _laid_out(feed: SideBySide, takes: Mapping[int, Take], given: Given) -> Reel:
+    clip, cell = feed.clip, feed.cell
+    cells = []
+    for index, pictures in enumerate(feed.cells):
+        stream = draw(pictures, takes, given).to(cell, clip.rate, clip.frames).exactly().stream
+        if feed.below:
+            label = open_own_picture(label_path(feed, index, given))
+            stream = together(
+                [stream.filter("pad", cell.width, cell.height + feed.below, 0, 0, color="0x101014"),
+                 filters.as_overlay(label)], "overlay", x=0, y=cell.height, format="auto",
+            )
+        cells.append(stream.filter("setsar", 1))
+    if len(cells) == 1:
+        laid = cells[0]
+    else:
+        places = "|".join(f"{index % feed.columns * cell.width}_{index // feed.columns * (cell.height + feed.below)}"
+                          for index in range(len(cells)))
+        laid = together(cells, "xstack", inputs=len(cells), layout=places, fill="0x101014")
+        laid = laid.filter("pad", clip.size.width, clip.size.height, 0, 0, color="0x101014")
+    box = Box(0, 0, clip.size.width, clip.size.height)
+    pixels = PICTURE_PIXELS if clip.is_picture else "yuv420p"
+    return Reel(laid, clip.size, box, clip.size, STANDARD, clip.rate, clip.frames, counted=True, pixels=pixels)
+
+
+def label_path(feed: SideBySide, index: int, given: Given) -> Path:
+    """Where the label of a cell lies, as a picture."""
+    return given.room / f"step-{feed.number.replace('.', '-')}-label-{index}.png"

@@ -1,0 +1,101 @@
+"""The files that come out of the last clip, each worked out to its size, rate and frames; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import PurePosixPath
+
+from reelflow.choices import read_size
+from reelflow.errors import BadInput, Fault
+from reelflow.media.clip import Clip
+from reelflow.media.geometry import Size, even
+from reelflow.media.outputs import FILM_SUFFIXES, choose_encoding
+from reelflow.media.probe import Probe
+from reelflow.media.steps.still import Still
+from reelflow.media.steps.trim import Trim
+from reelflow.plan import Output, OutputForm
+from reelflow.recipe import OutputSpec, Recipe
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+MOVING_SUFFIXES = (".webp", ".gif")
+_MOVING_FPS = Fraction(12)
+_SHEET_WIDTH = 1920
+
+
+def plan_outputs(
+    recipe: Recipe, source: Probe, clip: Clip, frame: Size | None, *, stem: str, add: Callable[[Fault], None]
+) -> tuple[Output, ...]:
+    """The outputs of a recipe whose last clip is this; `frame` is the last model's. What can't be is told to `add`."""
+    wanted = recipe.outputs or (OutputSpec(path="{stem}-{name}" + (".png" if clip.is_picture else ".mp4")),)
+    made: list[Output] = []
+    for number, spec in enumerate(wanted, 1):
+        try:
+            output = _shape(spec, spec.name(stem=stem, recipe=recipe.name), source, clip, frame)
+        except BadInput as error:
+            add(Fault("", "", f"output {number} ({spec.path}): {error.message}", error.field))
+            continue
+        if any(output.name.lower() == other.name.lower() for other in made):
+            add(Fault("", "", f"output {number} ({spec.path}) has the name of another one: {output.name}", "path"))
+        made.append(output)
+    return tuple(made)
+
+
+def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size | None) -> Output:
+    suffix = PurePosixPath(name).suffix.lower()
+    first, last = 0, clip.frames
+    if spec.clip is not None:
+        if clip.is_picture:
+            raise BadInput("a picture has no part in time: leave `clip` away.", field="clip")
+        part = Trim(start=spec.clip.start or None, end=spec.clip.end, duration=spec.clip.duration)
+        first, last = part.frames_of(clip)
+    size = _size(spec, source, clip, frame)
+    if suffix in PICTURE_SUFFIXES or (suffix == ".webp" and clip.is_picture):
+        if spec.sheet is not None:
+            return _sheet(spec, name, clip, first, last)
+        at = 0 if clip.is_picture else Still(at=spec.at).frames_of(clip.lasting(last - first))[0]
+        return Output(name, OutputForm.PICTURE, size, spec.fit, Fraction(0), first + at, 1)
+    if clip.is_picture:
+        raise BadInput(f"{name!r} is a film's name, and what comes out is a picture: end it in .png or .jpg.",
+                       field="path")
+    if suffix in MOVING_SUFFIXES:
+        rate = min(spec.fps or _MOVING_FPS, clip.rate)
+        frames = max(1, round((last - first) / clip.rate * rate))
+        return Output(name, OutputForm.ANIMATION, size, spec.fit, rate, first, frames, quality=spec.quality, sound=False)
+    if suffix not in FILM_SUFFIXES:
+        known = ", ".join((*FILM_SUFFIXES, *MOVING_SUFFIXES, *PICTURE_SUFFIXES))
+        raise BadInput(f"{name!r} does not end in one of {known}: the name says which kind of file is made.",
+                       field="path")
+    choose_encoding(PurePosixPath(name), spec.codec, spec.quality)
+    rate = spec.fps or clip.rate
+    frames = max(1, round((last - first) / clip.rate * rate))
+    return Output(name, OutputForm.FILM, size, spec.fit, rate, first, frames, spec.codec, spec.quality,
+                  sound=spec.sound and bool(clip.sounds))
+
+
+def _size(spec: OutputSpec, source: Probe, clip: Clip, frame: Size | None) -> Size:
+    if spec.width is not None:
+        return Size(even(spec.width), even(spec.width * clip.size.height / clip.size.width))
+    if spec.size is None:
+        return clip.size
+    if spec.size == "source":
+        return Size(even(source.shown.width), even(source.shown.height))
+    if spec.size == "model":
+        if frame is None:
+            raise BadInput("`size: model` needs a model among the steps.", field="size")
+        return frame
+    return Size(*read_size(spec.size, upright=clip.size.height > clip.size.width))
+
+
+def _sheet(spec: OutputSpec, name: str, clip: Clip, first: int, last: int) -> Output:
+    assert spec.sheet is not None
+    if clip.is_picture:
+        raise BadInput("a picture has no contact sheet: leave `sheet` away.", field="sheet")
+    columns, rows = spec.sheet.columns, spec.sheet.rows
+    if last - first < columns * rows:
+        raise BadInput(f"a sheet of {columns} x {rows} pictures needs as many frames; there are {last - first}.",
+                       field="sheet")
+    across = even((spec.width or _SHEET_WIDTH) / columns)
+    down = even(across * clip.size.height / clip.size.width)
+    return Output(name, OutputForm.SHEET, Size(across * columns, down * rows), "stretch", clip.rate, first, last - first,
+                  columns=columns, rows=rows)

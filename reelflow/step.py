@@ -1,0 +1,56 @@
+"""What all steps of a recipe have in common, and the one table of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+STEPS: dict[str, type[Step]] = {}
+"""Every step by its name in a recipe; a step enters itself where its class has a `name`."""
+
+
+class Step(BaseModel):
+    """One step of a recipe: its fields are what a person writes behind its name.
+
+    `short` is the field that a lone value stands for (`- speed: 2`), `bare` whether a step may stand without fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: ClassVar[str] = ""
+    short: ClassVar[str | None] = None
+    bare: ClassVar[bool] = False
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **more: Any) -> None:
+        super().__pydantic_init_subclass__(**more)
+        if "name" in vars(cls):
+            STEPS[cls.name] = cls
+
+    def title(self) -> str:
+        """The step in a word or three, for the name of a task run."""
+        return self.name
+
+    def files(self) -> tuple[Path, ...]:
+        """The files that the step reads, besides what it is given."""
+        return ()
+
+    def in_folder(self, folder: Path) -> Step:
+        """The same step, its files read from `folder` where they are not absolute."""
+        moved = {
+            field: _moved(value, folder) for field in type(self).model_fields
+            if _has_paths(value := getattr(self, field))
+        }
+        return self.model_copy(update=moved) if moved else self
+
+
+def _has_paths(value: Any) -> bool:
+    return isinstance(value, Path) or (isinstance(value, tuple) and any(isinstance(one, Path) for one in value))
+
+
+def _moved(value: Any, folder: Path) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_moved(one, folder) for one in value)
+    return (folder / value.expanduser()).absolute() if isinstance(value, Path) else value
