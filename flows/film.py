@@ -1,10 +1,12 @@
-"""The way that every job goes, from a source to a finished film; each flow says only what it asks for."""
+"""The way that every recipe goes, from a source to its finished files; each flow says only what it asks for."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,20 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 from flows.decide import ask_person, can_ask
-from reelflow.destination import check_companions, choose_output, refuse_existing
+from reelflow.compile import Known, compile_recipe, whole_span
+from reelflow.destination import Destination, refuse_existing
 from reelflow.errors import ReelflowError, SubmitUnknown
 from reelflow.job.attempts import buy_until_done
 from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
-from reelflow.plan import Plan
-from reelflow.preflight import check_model, check_reference, plan_job, read_limit
+from reelflow.media.drawing import Take
+from reelflow.media.media_step import Given
+from reelflow.media.probe import Probe
+from reelflow.model_step import ModelStep
+from reelflow.models import Kind
+from reelflow.plan import Job, OutputForm, Pictures, Plan
+from reelflow.preflight import check_models, check_total, read_limit
 from reelflow.receipt import find_receipt
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
@@ -28,7 +36,16 @@ from reelflow.sources import show_source, source_stem
 from tasks import quiet
 from tasks.facts import note, reporting
 from tasks.job import Price, fetch_result, poll_job, resolve_model, submit_job
-from tasks.media import find_source, finish_media, picture_film, prepare_media, probe_source
+from tasks.media import (
+    find_source,
+    finish_media,
+    look_for_scenes,
+    picture_film,
+    prepare_media,
+    probe_source,
+    probe_step_files,
+    take_result,
+)
 from tasks.phase import timing
 from tasks.receipt import digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
@@ -39,7 +56,7 @@ quiet.install()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person sets besides the recipe: where the film goes, and what it may cost (USD)."""
+    """What a person sets besides the recipe: where the files go, and what they may cost (USD)."""
 
     output: str | None = None
     overwrite: bool = False
@@ -57,65 +74,162 @@ def name_run() -> str:
     return " · ".join(filter(None, (f"{flow_run.flow_name} {source_stem(source)}", shown)))
 
 
-async def make_film(name: str, source: str, recipe: Recipe, order: Order) -> dict[str, Any]:
-    """Cut, prepare, buy, wait, fetch, finish, report: the whole path of one film (or picture) through one model.
+async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
+    """Probe, plan, then phase by phase: prepare, buy, wait, fetch, finish, report: the whole path of a recipe.
 
     Raises the errors of `reelflow.errors`; whatever was known by then is in the report that is published.
     """
-    async with _reported(name, source, recipe), open_run() as run:
+    async with _reported(recipe, source), open_run() as run:
         limit = read_limit(order.max_cost_usd)
-        check_model(name, recipe, run.settings.model_table[recipe.model])
-        resolved = await resolve_model(recipe.model)
-        model = run.settings.model_table.resolved_as(recipe.model, resolved)
-        check_model(name, recipe, model)
-        note(resolved_model=resolved, stand_in=run.client.stand_in)
-        path = await find_source(source, picture=model.kind.source == "picture")
-        clip = await probe_source(path)
-        await check_reference(recipe)
-        plan = plan_job(recipe, clip, model)
-        note(source_film=describe_film(clip), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd)
-        await publish_plan(plan, resolved=resolved)
+        check_models(recipe, run.settings.model_table)
+        path = await find_source(source, picture=wants_picture(recipe))
+        destination = Destination(
+            run.settings.work_dir / "films" / (flow_run.id or recipe.name), order.output or "", order.overwrite)
+        recipe = destination.named(recipe, source)
+        clip, known = await probe_source(path), await _known(run, recipe, source)
+        plan = await _planned(recipe, clip, known)
+        note(source_film=describe_film(clip), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
+             resolved_model=_joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
+        check_total(plan, limit)
+        await publish_plan(plan)
         if order.estimate:
             return (await publish_report(note(
-                status=RunStatus.ESTIMATED, billed_seconds=plan.billed_seconds, cost_usd=plan.cost_usd
+                status=RunStatus.ESTIMATED, billed_seconds=plan.seconds, cost_usd=plan.cost_usd
             ))).to_dict()
 
-        destination = _destination(run, name, source, path, plan, recipe, order)
+        targets = destination.targets(plan, path, need_bytes=2 * clip.size_bytes)
         ask = await digest_ask(recipe, path)
-        if await _is_made(run, ask, destination, resolved, order):
-            pictures = await picture_film(plan, await probe_source(destination))
-            report = note(poster=pictures.poster, before_after=pictures.before_after)
-            return (await publish_report(report, picture=pictures.before_after)).to_dict()
-        prepared = await prepare_media(plan, strict=recipe.strict)
-        wish = Wish(
-            model, prepared.path, prompt=recipe.prompt, reference_image=recipe.reference_image, seed=recipe.seed,
-            resolution=recipe.resolution, enhance_prompt=recipe.enhance_prompt, self_anchor=recipe.self_anchor,
-            trajectory=recipe.trajectory,
-        )
-        price = Price(
-            resolved, plan.billed_seconds, plan.cost_usd, refresh=order.refresh,
-            limit_usd=limit,
-        )
-        bought = await buy_until_done(
-            run.ledger, partial(_bought, run, wish, price), poll_job, max_attempts=run.settings.max_attempts
-        )
-        generated = bought.path or await fetch_result(bought, about_seconds=plan.billed_seconds)
-        film = await finish_media(plan, recipe, generated, destination)
-        made = await probe_source(film.path)
-        note(output=film.path, output_film=describe_film(made),
-             warnings=(*plan.warnings, *prepared.warnings, *film.warnings),
-             commands={"prepare": [list(command) for command in prepared.commands], "finish": [list(film.command)]})
-        await keep_receipt(ask, resolved, note(status=RunStatus.COMPLETED))
-        pictures = await picture_film(plan, made)
-        report = note(poster=pictures.poster, before_after=pictures.before_after)
-        return (await publish_report(report, picture=pictures.before_after)).to_dict()
+        if not await _are_made(run, ask, targets, plan, order):
+            works = _Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
+            plan, takes = await works.done()
+            given = Given(plan.files, run.scratch / "steps")
+            finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
+            note(output=targets[0], outputs=targets,
+                 warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
+                 commands={**works.commands, "finish": [list(command) for command in finished.commands]})
+            if plan.finish.outputs[0].form is not OutputForm.ANIMATION:
+                note(output_film=describe_film(await probe_source(targets[0])))
+            await keep_receipt(ask, plan, note(status=RunStatus.COMPLETED))
+        return (await _shown(plan, targets[0])).to_dict()
 
 
-async def _bought(run: Run, wish: Wish, price: Price) -> Bought:
+async def _known(run: Run, recipe: Recipe, source: str) -> Known:
+    """What the plan has to know besides the source: the files of the steps, and what the models' names stand for."""
+    names = dict.fromkeys(step.model for step in recipe.all_steps() if isinstance(step, ModelStep))
+    resolved = {name: await resolve_model(name) for name in names}
+    needs_files = any(step.files() for step in recipe.all_steps())
+    files = await probe_step_files(recipe) if needs_files else {}
+    return Known(run.settings.model_table, files, resolved, stem=source_stem(source))
+
+
+async def _planned(recipe: Recipe, clip: Probe, known: Known) -> Plan:
+    """The plan; where a film goes out in pieces, cut where its scenes change."""
+    plan = compile_recipe(recipe, clip, known)
+    if clip.is_picture or not any(len(job.prepare.pieces) > 1 for job in plan.jobs):
+        return plan
+    return compile_recipe(recipe, clip, replace(known, scenes=await look_for_scenes(clip, whole_span(clip))))
+
+
+async def _shown(plan: Plan, target: Path) -> Report:
+    """The report, published with a picture of before and after where the first file has one."""
+    if plan.finish.outputs[0].form not in (OutputForm.FILM, OutputForm.PICTURE):
+        return await publish_report(note())
+    pictures = await picture_film(plan, await probe_source(target))
+    report = note(poster=pictures.poster, before_after=pictures.before_after)
+    return await publish_report(report, picture=pictures.before_after)
+
+
+class _Works:
+    """The jobs of a plan, each done once its own pictures are there, side by side where they may be."""
+
+    def __init__(
+        self, run: Run, recipe: Recipe, plan: Plan, known: Known, *, limit_usd: Decimal | None, refresh: bool
+    ) -> None:
+        self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
+        self._limit_usd, self._refresh = limit_usd, refresh
+        self._takes: dict[int, asyncio.Task[Take]] = {}
+        self.warnings: list[str] = []
+        self.commands: dict[str, list[list[str]]] = {}
+
+    async def done(self) -> tuple[Plan, dict[int, Take]]:
+        """The plan as it is at last (a film that a model makes may be longer than foreseen), and every job's result."""
+        try:
+            takes = await self._takes_of(self._plan.finish.pictures)
+            return self._plan, takes
+        finally:
+            for task in self._takes.values():
+                task.cancel()
+            await asyncio.gather(*self._takes.values(), return_exceptions=True)
+
+    async def _takes_of(self, pictures: Pictures) -> dict[int, Take]:
+        """What the jobs behind these pictures returned, by their number."""
+        numbers = list(dict.fromkeys(feed.job for feed in pictures.feeds()))
+        for number in numbers:
+            if number not in self._takes:
+                self._takes[number] = asyncio.create_task(self._take(number))
+        # All are waited for, so that what is paid for is brought home although another one failed.
+        ended = await asyncio.gather(*(self._takes[number] for number in numbers), return_exceptions=True)
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+        return {number: self._takes[number].result() for number in numbers}
+
+    async def _take(self, number: int) -> Take:
+        # An earlier job may change how long this one's film is, so that its plan is looked at only now.
+        takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
+        job = self._plan.jobs[number - 1]
+        ready = await prepare_media(job, takes, Given(self._plan.files, self._run.scratch / "steps"),
+                                    strict=self._recipe.strict)
+        self.warnings += ready.warnings
+        self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
+        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
+        ended = await asyncio.gather(
+            *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)
+              for index, (path, seconds) in enumerate(zip(ready.paths, lengths, strict=True), 1)),
+            return_exceptions=True,
+        )
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+        generated = tuple(path for path in ended if isinstance(path, Path))
+        if job.model.kind is Kind.MOTION:
+            await self._look_again(job, generated[0])
+        take, said = await take_result(job, self._plan, generated)
+        self.warnings += said
+        return take
+
+    async def _bring(self, job: Job, sent: Path, seconds: float, piece: int | None) -> Path:
+        """One wish, bought, waited for and fetched."""
+        run = self._run
+        title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
+        cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
+        wish = job.step.wish(job.model, sent)
+        price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
+        async with run.jobs:
+            bought = await buy_until_done(
+                run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
+                max_attempts=run.settings.max_attempts,
+            )
+            about = seconds if job.model.kind.result == "film" else 0.0
+            return bought.path or await fetch_result(bought, about_seconds=about, title=title)
+
+    async def _look_again(self, job: Job, generated: Path) -> None:
+        """Plan anew where a model that says how long its film is has made another length than it says."""
+        made = (await probe_source(generated)).frames
+        feed = self._plan.feed(job.number)
+        if made == feed.sent:
+            return
+        self.warnings.append(f"{job.model.name} returned {made} frames where {feed.sent} were expected; all of them "
+                             "are kept.")
+        self._known = replace(self._known, made={**self._known.made, job.number: made})
+        self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:
     """The wish, bought; where a reply was lost and a person can be asked, as that person decides."""
     while True:
         try:
-            return await submit_job(wish, price)
+            return await submit_job(wish, price, title=title)
         except SubmitUnknown as unknown:
             if not can_ask(run):
                 raise
@@ -123,23 +237,25 @@ async def _bought(run: Run, wish: Wish, price: Price) -> Bought:
             await ask_person(run, unknown)
 
 
-async def _is_made(run: Run, ask: str, destination: Path, resolved: str, order: Order) -> bool:
-    """Whether the very film that is asked for lies at the destination already; what was told of it is noted.
+async def _are_made(run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order) -> bool:
+    """Whether the very files that are asked for lie there already; what was told of them is noted.
 
     Raises BadInput where something else lies there that may not be replaced.
     """
-    if not destination.exists():
+    there = [target for target in targets if target.exists()]
+    if not there:
         return False
-    receipt = await find_receipt(run.settings.work_dir, ask, destination)
-    is_ours = receipt is not None and receipt.resolved == resolved
+    receipt = await find_receipt(run.settings.work_dir, ask, targets)
+    is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
     if not is_ours and not order.overwrite:
-        raise refuse_existing(destination)
+        raise refuse_existing(there[0])
     if receipt is None or not is_ours or order.refresh:
         return False
-    get_run_logger().info("%s is this very film, made before; nothing is left to do.", destination)
+    get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
+                          ", ".join(map(str, targets)))
     told = receipt.report
     note(
-        status=RunStatus.COMPLETED, paid=Paid.KEPT, output=destination,
+        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=targets[0], outputs=targets,
         output_film=told.get("output_film"), job_ids=tuple(told.get("job_ids", ())),
         warnings=tuple(told.get("warnings", ())),
     )
@@ -147,32 +263,37 @@ async def _is_made(run: Run, ask: str, destination: Path, resolved: str, order: 
 
 
 @contextlib.asynccontextmanager
-async def _reported(name: str, source: str, recipe: Recipe) -> AsyncIterator[None]:
-    """However the job ends, what is known of it is published; a run that is cancelled has no time for that."""
-    start = Report(
-        name, RunStatus.FAILED, source=show_source(source), model=recipe.model, prompt=recipe.prompt, seed=recipe.seed,
-        flow_run_id=flow_run.id, flow_run_name=flow_run.name,
-    )
+async def _reported(recipe: Recipe, source: str) -> AsyncIterator[None]:
+    """However the run ends, what is known of it is published; a run that is cancelled has no time for that."""
+    steps = [step for step in recipe.all_steps() if isinstance(step, ModelStep)]
+    seeds = [step.seed for step in steps if step.seed is not None]
+    facts: dict[str, Any] = {
+        "model": _joined(step.model for step in steps), "prompt": _joined(step.prompt for step in steps),
+        "seed": seeds[0] if seeds else None, "flow_run_id": flow_run.id, "flow_run_name": flow_run.name,
+    }
+    start = Report(recipe.name, RunStatus.FAILED, source=show_source(source), **facts)
     with reporting(start) as latest, timing() as times:
-        note(**{key: getattr(start, key) for key in ("model", "prompt", "seed", "flow_run_id", "flow_run_name")},
-             phases=times)
+        note(**facts, phases=times)
         try:
             yield
         except ReelflowError as error:
             latest.report = latest.report.with_error(error)
             try:
                 await publish_report(latest.report)
-            except Exception:  # whatever the API says, the job's own error is the one to tell
+            except Exception:  # whatever the API says, the run's own error is the one to tell
                 get_run_logger().warning("The report could not be shown in the Prefect UI.", exc_info=True)
             raise
 
 
-def _destination(run: Run, name: str, source: str, path: Path, plan: Plan, recipe: Recipe, order: Order) -> Path:
-    is_film = plan.model.kind.result == "film"
-    default = f"{source_stem(source)}-{name}"
-    target = choose_output(
-        order.output, folder=run.settings.work_dir / "films" / (flow_run.id or name), name=default, is_film=is_film,
-        overwrite=True, codec=recipe.codec, source=path, need_bytes=2 * plan.source.size_bytes,
-    )
-    check_companions(target, is_film=is_film, overwrite=order.overwrite, source=path)
-    return target
+def _joined(words: Any) -> str | None:
+    return " → ".join(word for word in words if word) or None
+
+
+def wants_picture(recipe: Recipe) -> bool:
+    """Whether the recipe begins with a picture, which decides what the source `sample` is."""
+    for step in recipe.all_steps():
+        if step.name == "still":
+            return False
+        if isinstance(step, ModelStep):
+            return step.kinds[0].source == "picture"
+    return False

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from flows.film import Order, make_film, name_run
-from reelflow.recipe import Fit, Keep, make_recipe
+from flows.film import Order, make_films, name_run
+from reelflow.choices import Fit, Keep
+from reelflow.recipe import make_step, plain_recipe
+from reelflow.sources import path_of
 
 
 @flow(flow_run_name=name_run)
@@ -47,8 +49,9 @@ async def image(
         refresh: Buy again what was already bought and kept.
         strict: Take a warning about the picture as an error.
     """
-    recipe = make_recipe(
-        model=model, prompt=prompt, reference_image=reference_image, resolution=resolution, seed=seed,
-        enhance_prompt=enhance_prompt, fit=fit, size=size, strict=strict,
+    step = make_step(
+        "image", model=model, prompt=prompt, reference_image=path_of(reference_image), resolution=resolution, seed=seed,
+        enhance_prompt=enhance_prompt, fit=fit, size=size,
     )
-    return await make_film("image", image, recipe, Order(output, overwrite, max_cost_usd, estimate, refresh))
+    recipe = plain_recipe("image", step, is_film=False, strict=strict)
+    return await make_films(recipe, image, Order(output, overwrite, max_cost_usd, estimate, refresh))

@@ -5,20 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from prefect import flow
-from pydantic import BaseModel, Field
 
-from flows.film import Order, make_film, name_run
-from reelflow.errors import BadInput
-from reelflow.models import Point
-from reelflow.recipe import Codec, Fit, Keep, Quality, make_recipe, parse_path, preset_path, read_trajectory
-
-
-class PathPoint(BaseModel):
-    """One point of the path."""
-
-    frame: int = Field(description="Frame number, 25 a second, from 0.")
-    x: float = Field(description="0 (left) to 1 (right).")
-    y: float = Field(description="0 (top) to 1 (bottom).")
+from flows.film import Order, make_films, name_run
+from reelflow.choices import Codec, Fit, Keep, Quality
+from reelflow.model_step import PathPoint
+from reelflow.recipe import make_step, plain_recipe
 
 
 @flow(flow_run_name=name_run)
@@ -64,19 +55,9 @@ async def motion(
         refresh: Buy again what was already bought and kept.
         strict: Take a warning about the film as an error.
     """
-    recipe = make_recipe(
-        model=model, prompt=prompt, seed=seed, enhance_prompt=enhance_prompt, fit=fit, size=size, codec=codec,
-        quality=quality, strict=strict,
-        trajectory=_one_path(preset, path, trajectory),
+    step = make_step(
+        "motion", model=model, prompt=prompt, seed=seed, enhance_prompt=enhance_prompt, fit=fit, size=size,
+        preset=preset, path=path, trajectory=trajectory,
     )
-    return await make_film("motion", image, recipe, Order(output, overwrite, max_cost_usd, estimate, refresh))
-
-
-def _one_path(preset: str | None, path: str, trajectory: list[PathPoint] | None) -> tuple[Point, ...]:
-    if sum(bool(given) for given in (preset, path, trajectory)) != 1:
-        raise BadInput("Give one of preset, path and trajectory: they say the same thing.", field="trajectory")
-    if preset:
-        return preset_path(preset)
-    if path:
-        return parse_path(path)
-    return read_trajectory([point.model_dump() for point in trajectory or []])
+    recipe = plain_recipe("motion", step, codec=codec, quality=quality, strict=strict)
+    return await make_films(recipe, image, Order(output, overwrite, max_cost_usd, estimate, refresh))

@@ -6,8 +6,10 @@ from typing import Any
 
 from prefect import flow
 
-from flows.film import Order, make_film, name_run
-from reelflow.recipe import Codec, Fit, Keep, Quality, Rate, make_recipe
+from flows.film import Order, make_films, name_run
+from reelflow.choices import Codec, Fit, Keep, Quality, Rate
+from reelflow.recipe import make_step, make_trim, plain_recipe
+from reelflow.sources import path_of
 
 
 @flow(flow_run_name=name_run)
@@ -59,9 +61,12 @@ async def tryon(
         refresh: Buy again what was already bought and kept.
         strict: Take a warning about the film (damage, a changed rate, lost HDR) as an error.
     """
-    recipe = make_recipe(
-        model=model, prompt=prompt, reference_image=reference_image, seed=seed, enhance_prompt=enhance_prompt,
-        start=start, end=end, duration=duration, fit=fit, size=size, rate=rate, codec=codec, quality=quality,
-        sound_track=sound_track, strict=strict,
+    step = make_step(
+        "tryon", model=model, prompt=prompt, reference_image=path_of(reference_image), seed=seed,
+        enhance_prompt=enhance_prompt, fit=fit, size=size, rate=rate,
     )
-    return await make_film("tryon", source, recipe, Order(output, overwrite, max_cost_usd, estimate, refresh))
+    recipe = plain_recipe(
+        "tryon", step, trim=make_trim(start, end, duration), sound_track=sound_track, codec=codec, quality=quality,
+        strict=strict,
+    )
+    return await make_films(recipe, source, Order(output, overwrite, max_cost_usd, estimate, refresh))

@@ -82,7 +82,9 @@ def _time(value: Any) -> float | None:
 
 Time = Annotated[
     float, BeforeValidator(_time),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": [2.5, "00:00:02.500"]}),
+    WithJsonSchema({
+        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": [2.5, "00:00:02.500"],
+    }),
 ]
 """Seconds, written as 2.5 or as 00:00:02.500."""
 
@@ -121,8 +123,8 @@ def read_size(size: str, *, upright: bool) -> tuple[int, int]:
     if size in SIZES:
         width, height = SIZES[size]
         return (height, width) if upright and size.endswith("p") else (width, height)
-    width, _, height = size.partition("x")
-    return int(width), int(height)
+    across, _, down = size.partition("x")
+    return int(across), int(down)
 
 
 def _length(value: Any) -> str:

@@ -268,11 +268,16 @@ def _begin(source: Probe) -> _Strand:
     size = Size(even(source.shown.width), even(source.shown.height))
     if source.is_picture:
         return _Strand(FromPicture(source), (), Clip(size, Fraction(0), 1), None)
-    frames = source.frames if not source.varies else max(1, round(source.seconds * source.rate))
-    span = Span(0, source.first_time, frames, source.rate, trimmed=False)
+    span = whole_span(source)
     tracks = tuple(Track(sound, sound.language, sound.channels) for sound in source.sounds)
-    clip = Clip(size, source.rate, frames, tracks, Timeline(Fraction(source.first_time)))
+    clip = Clip(size, source.rate, span.frames, tracks, Timeline(Fraction(source.first_time)))
     return _Strand(FromFilm(source, span), (), clip, span)
+
+
+def whole_span(source: Probe) -> Span:
+    """All of a film."""
+    frames = source.frames if not source.varies else max(1, round(source.seconds * source.rate))
+    return Span(0, source.first_time, frames, source.rate, trimmed=False)
 
 
 def _narrow(span: Span, first: int, last: int, clip: Clip) -> Span:
@@ -319,7 +324,7 @@ def _is_ready(feed: FromFilm, geometry: Geometry, model: Model) -> bool:
 
 
 def _comes_ready(feed: FromJob, geometry: Geometry, model: Model, frames: int) -> bool:
-    """Whether a generated film, if it comes as it should, is what the next model takes: the same frame, rate and fit."""
+    """Whether a generated film, if it comes as it should, is what the next model takes: same frame, rate and fit."""
     return (
         feed.geometry.frame == geometry.frame and feed.rate == model.fps and feed.sent == frames
         and not feed.smooth and (feed.geometry.placed == geometry.placed if feed.crops else not geometry.is_padded)
@@ -340,7 +345,8 @@ def _can_copy(finish: Finish, output: Output) -> bool:
         and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
         and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and feed.film.colour.hdr is None
         and (output.first, output.frames, output.rate) == (0, feed.span.frames, feed.film.rate)
-        and choose_container(Path(output.name)).takes(feed.film.codec, output.codec) and feed.film.first_time == feed.film.file_start
+        and choose_container(Path(output.name)).takes(feed.film.codec, output.codec)
+        and feed.film.first_time == feed.film.file_start
     )
 
 

@@ -4,42 +4,72 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.errors import BadInput
-from reelflow.media.outputs import choose_encoding
+from reelflow.plan import OutputForm, Plan
+from reelflow.recipe import OutputSpec, Recipe
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 LEAST_FREE_BYTES = 64 * 2**20
 
 
-def choose_output(
-    wanted: str | Path | None, *, folder: Path, name: str, is_film: bool, overwrite: bool, codec: str | None = None,
-    source: Path | None = None, need_bytes: int = 0,
-) -> Path:
-    """The final path: `wanted`, or `name` in `wanted` where that is a folder, or `name` in `folder`.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the files of a run go: into `folder`, or, where `wanted` names one file, there and under that name.
 
-    `need_bytes` is about what the run will write. Folders are made as needed. Raises BadInput: exists already, is the
-    source itself, wrong suffix, a codec that it can't hold, folder not writable, no space.
+    `wanted` may also be a folder (it ends in "/", or is one). `overwrite` lets what exists be replaced.
     """
-    ending = ".mp4" if is_film else ".png"
-    if wanted is None or str(wanted) == "":
-        target = folder / f"{name}{ending}"
-    else:
-        target = Path(wanted).expanduser().absolute()
-        if target.is_dir() or str(wanted).endswith(("/", os.sep)):
-            target = target / f"{name}{ending}"
-    if is_film:
-        choose_encoding(target, codec)
-    elif target.suffix.lower() not in PICTURE_SUFFIXES:
-        raise BadInput(f"{target.name!r} does not end in {', '.join(PICTURE_SUFFIXES)}: a picture is made.",
-                       field="output")
-    if source is not None and target.exists() and source.exists() and target.samefile(source):
-        raise BadInput(f"The output {target} is the source itself: choose another name.", field="output")
-    if target.exists() and not overwrite:
-        raise refuse_existing(target)
-    check_folder(target.parent, need_bytes=need_bytes)
-    return target
+
+    folder: Path
+    wanted: str = ""
+    overwrite: bool = False
+
+    def named(self, recipe: Recipe, source: str) -> Recipe:
+        """The recipe with its one output under the name that was asked for; as it is where a folder was asked for."""
+        target = self._file()
+        if target is None:
+            return recipe
+        if len(recipe.outputs) > 1:
+            raise BadInput(f"The recipe makes {len(recipe.outputs)} files: name a folder for them, not "
+                           f"{target.name!r}.", field="output")
+        spec = recipe.outputs[0] if recipe.outputs else OutputSpec(path="x")
+        named = spec.model_copy(update={"path": target.name.replace("{", "{{").replace("}", "}}")})
+        return recipe.with_outputs((named,))
+
+    def targets(self, plan: Plan, source: Path, *, need_bytes: int) -> tuple[Path, ...]:
+        """The final paths of a plan's outputs, below folders that are made as needed.
+
+        `need_bytes` is about what the run will write. Raises BadInput: one is the source itself, or a picture beside it
+        has a name that is taken, the folder can't be written, there is no space.
+        """
+        file = self._file()
+        folder = self._folder() if file is None else file.parent
+        targets = tuple(folder / output.name for output in plan.finish.outputs)
+        for target in targets:
+            if target.is_dir():
+                raise BadInput(f"The output {target} is a folder: choose another name.", field="output")
+            if target.exists() and source.exists() and target.samefile(source):
+                raise BadInput(f"The output {target} is the source itself: choose another name.", field="output")
+        for parent in dict.fromkeys(target.parent for target in targets):
+            check_folder(parent, need_bytes=need_bytes)
+        check_companions(targets[0], is_film=plan.finish.outputs[0].form is OutputForm.FILM, overwrite=self.overwrite,
+                         source=source)
+        return targets
+
+    def check_folder(self) -> None:
+        """Make the folder, and refuse one that can't be written or has no room. Raises BadInput."""
+        file = self._file()
+        check_folder(self._folder() if file is None else file.parent)
+
+    def _file(self) -> Path | None:
+        if not self.wanted or self.wanted.endswith(("/", os.sep)):
+            return None
+        target = Path(self.wanted).expanduser().absolute()
+        return None if target.is_dir() else target
+
+    def _folder(self) -> Path:
+        return Path(self.wanted).expanduser().absolute() if self.wanted else self.folder
 
 
 def companions(target: Path, *, is_film: bool) -> dict[str, Path]:

@@ -57,7 +57,10 @@ class BadInput(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a recipe: the step's `number` ("2", "3.1.1"; "": none) and name, and its line in the file."""
+    """One thing wrong with a recipe: where, what, and the line of the file that it was read from.
+
+    `number` is a step's ("2", "3.1.1"), whose name is `step`, or "output 1", or "" for the whole.
+    """
 
     number: str
     step: str
@@ -70,9 +73,9 @@ class Fault:
         return self if self.line is not None else replace(self, line=line)
 
     def __str__(self) -> str:
-        step = f"step {self.number}" if self.number else ""
-        where = ", ".join(filter(None, (f"line {self.line}" if self.line else "", f"{step} ({self.step})" if step and
-                                        self.step else step)))
+        place = f"step {self.number}" if self.number[:1].isdecimal() else self.number
+        named = f"{place} ({self.step})" if place and self.step else place
+        where = ", ".join(filter(None, (f"line {self.line}" if self.line else "", named)))
         said = self.message if self.message.endswith((".", "!", "?")) else f"{self.message}."
         return f"{where}: {said}" if where else said
 

@@ -106,13 +106,13 @@ class TryOn(FilmStep):
 
 
 class PathPoint(BaseModel):
-    """A point of a motion's path: frame (25 a second), and place from the top left, 0 to 1."""
+    """One point of the path."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    frame: int
-    x: float
-    y: float
+    frame: int = Field(description="Frame number, 25 a second, from 0.")
+    x: float = Field(description="0 (left) to 1 (right).")
+    y: float = Field(description="0 (top) to 1 (bottom).")
 
 
 class Motion(ModelStep):

@@ -141,7 +141,8 @@ class Sounds:
 class Prepare:
     """A phase that ends at a model: `frames` pictures at `rate` in the model's frame, at most `max_bytes` large.
 
-    `stored` is the size in which the geometry finds the clip. A picture is one frame, with no rate. A film that is longer than its model takes goes out in `pieces`.
+    `stored` is the size in which the geometry finds the clip. A picture is one frame, with no rate. A film that is
+    longer than its model takes goes out in `pieces`.
     """
 
     title: str
@@ -178,7 +179,7 @@ class OutputForm(StrEnum):
 class Output:
     """One file that a person gets: a part of the last clip (from frame `first` on, `frames` of them at `rate`).
 
-    `name` is its path below the output folder; `size` is in pixels, its whole frame; `fit` how the picture gets into it.
+    `name` is its path below the output folder; `size` is its whole frame in pixels; `fit` how the picture gets into it.
     """
 
     name: str

@@ -8,38 +8,31 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from reelflow.destination import check_companions, check_folder, choose_output, refuse_existing
-from reelflow.errors import BadInput, QueueFault, QueueUnreachable
+from reelflow.compile import Known, compile_recipe
+from reelflow.destination import Destination, check_folder, refuse_existing
+from reelflow.errors import BadInput, Fault, OverBudget, QueueFault, QueueUnreachable
+from reelflow.media.media_step import MediaStep
 from reelflow.media.probe import Probe, probe
-from reelflow.models import Kind, Model
-from reelflow.plan import Plan, plan_film, plan_picture
+from reelflow.model_step import ModelStep
+from reelflow.models import ModelTable
+from reelflow.plan import Plan
 from reelflow.receipt import ask_of, find_receipt
 from reelflow.recipe import Recipe
 from reelflow.settings import Settings
 from reelflow.sources import SAMPLE, is_address, source_stem
 
 
-def plan_job(recipe: Recipe, source: Probe, model: Model) -> Plan:
-    """The plan for whichever kind of source the model takes. Raises BadInput."""
-    track = recipe.sound_track
-    if track is not None and not 1 <= track <= len(source.sounds):
-        has = {0: "no sound", 1: "one sound track"}.get(len(source.sounds), f"{len(source.sounds)} sound tracks")
-        raise BadInput(f"There is no sound track {track}: {source.path} has {has}.", field="sound_track")
-    return (plan_picture if model.kind.source == "picture" else plan_film)(recipe, source, model)
-
-
-KINDS = {
-    "restyle": (Kind.RESTYLE,), "edit": (Kind.EDIT, Kind.CLIP), "tryon": (Kind.TRYON,), "motion": (Kind.MOTION,),
-    "image": (Kind.IMAGE,),
-}
-
-
-def check_model(name: str, recipe: Recipe, model: Model) -> None:
-    """Check that a model is of the job's kind, and the recipe against its rules. Raises BadInput."""
-    if model.kind not in KINDS[name]:
-        right = next(job for job, kinds in KINDS.items() if model.kind in kinds)
-        raise BadInput(f"{model.name} is not a model for {name}: it is one for {right}.", field="model")
-    recipe.check(model)
+def check_models(recipe: Recipe, models: ModelTable) -> None:
+    """Check every model of a recipe, and what it is asked, against its rules. Raises BadInput, BadRecipe."""
+    faults: list[Fault] = []
+    for number, step in recipe.numbered():
+        if isinstance(step, ModelStep):
+            try:
+                step.check(models[step.model])
+            except BadInput as error:
+                faults.append(Fault(number, step.name, error.message, error.field))
+    if faults:
+        raise recipe.refusal(faults)
 
 
 def read_limit(max_cost_usd: float | None) -> Decimal | None:
@@ -50,45 +43,81 @@ def read_limit(max_cost_usd: float | None) -> Decimal | None:
     return None if max_cost_usd is None else Decimal(str(max_cost_usd))
 
 
-async def check_reference(recipe: Recipe) -> None:
-    """Check that the reference image, where there is one, is a picture. Raises BadInput, BadMedia."""
-    if recipe.reference_image is not None and not (await probe(recipe.reference_image)).is_picture:
-        raise BadInput(f"The reference image {recipe.reference_image} is not a picture: give a PNG or JPEG.",
-                       field="reference_image")
+def check_total(plan: Plan, limit: Decimal | None) -> None:
+    """Refuse a plan of several jobs whose sum goes over the run's limit, before the first of them is bought.
+
+    A single job is held against the limit when it is bought, by what the ledger knows.
+
+    Raises:
+        OverBudget: the price is over the limit, or is not known.
+    """
+    if limit is None or len(plan.jobs) < 2:
+        return
+    if plan.cost_usd is None:
+        unpriced = next(job.model.name for job in plan.jobs if job.cost_usd is None)
+        raise OverBudget(f"The price of {unpriced} is not known, so it can't be held against the limit max_cost_usd of "
+                         f"{limit} USD: give it a price in REELFLOW_MODELS, or take the limit away.")
+    if plan.cost_usd > limit:
+        raise OverBudget(f"The {len(plan.jobs)} jobs would cost {plan.cost_usd.normalize():f} USD, and the limit "
+                         f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Shorten the clip or raise the "
+                         "limit.")
+
+
+async def probe_files(recipe: Recipe) -> dict[Path, Probe]:
+    """The facts of the files that steps read, by path. Raises BadInput, BadRecipe: what can't be used, and why."""
+    found: dict[Path, Probe] = {}
+    faults: list[Fault] = []
+    for number, step in recipe.numbered():
+        try:
+            if isinstance(step, ModelStep) and step.reference_image is not None:
+                await _check_reference(step.reference_image)
+            elif isinstance(step, MediaStep):
+                found |= await step.look()
+        except BadInput as error:
+            faults.append(Fault(number, step.name, error.message, error.field))
+    if faults:
+        raise recipe.refusal(faults)
+    return found
+
+
+async def _check_reference(path: Path) -> None:
+    if not (await probe(path)).is_picture:
+        raise BadInput(f"The reference image {path} is not a picture: give a PNG or JPEG.", field="reference_image")
 
 
 async def preflight(
-    name: str, source: str, recipe: Recipe, settings: Settings, *, output: str | None, overwrite: bool,
-    estimate: bool = False, max_cost_usd: float | None = None,
+    recipe: Recipe, source: str, settings: Settings, destination: Destination, *, estimate: bool = False,
+    max_cost_usd: float | None = None,
 ) -> None:
-    """Check a job's recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
+    """Check a recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
 
     Raises:
-        BadInput, BadMedia: what can't be used, and why.
+        BadInput, BadRecipe, BadMedia: what can't be used, and why.
         QueueUnreachable, KeyRefused: the queue isn't there, or doesn't take the key.
     """
-    read_limit(max_cost_usd)
+    limit = read_limit(max_cost_usd)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
-    model = settings.model_table[recipe.model]
-    check_model(name, recipe, model)
-    await check_reference(recipe)
+    check_models(recipe, settings.model_table)
+    files = await probe_files(recipe)
     path = Path(source).expanduser().absolute()
     is_here = not is_address(source) and not (source == SAMPLE and not path.exists())
     if is_here:
-        plan_job(recipe, await probe(path), model)
-    if not estimate:
-        is_film = model.kind.result == "film"
-        target = choose_output(
-            output, folder=settings.work_dir, name=f"{source_stem(source)}-{name}", overwrite=True, source=path,
-            is_film=is_film, codec=recipe.codec,
+        plan = compile_recipe(
+            destination.named(recipe, source), await probe(path),
+            Known(settings.model_table, files, stem=source_stem(source)),
         )
-        check_companions(target, is_film=is_film, overwrite=overwrite, source=path)
-        if target.exists() and not overwrite and is_here:
-            ask = ask_of(recipe, path, queue=settings.queue_identity)
-            if await find_receipt(settings.work_dir, ask, target) is None:
-                raise refuse_existing(target)
+        check_total(plan, limit)
+        if not estimate:
+            targets = destination.targets(plan, path, need_bytes=0)
+            if any(target.exists() for target in targets) and not destination.overwrite:
+                ask = ask_of(destination.named(recipe, source), path, queue=settings.queue_identity)
+                if await find_receipt(settings.work_dir, ask, targets) is None:
+                    raise refuse_existing(next(target for target in targets if target.exists()))
+    elif not estimate:
+        destination.check_folder()
     if not settings.uses_standin:
-        await check_queue(settings, recipe.model)
+        for model in dict.fromkeys(step.model for step in recipe.all_steps() if isinstance(step, ModelStep)):
+            await check_queue(settings, model)
 
 
 async def check_queue(settings: Settings, model: str) -> str:

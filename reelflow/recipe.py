@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -17,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from reelflow.choices import Codec, FrameSize, Quality, Time
-from reelflow.choices import FrameRate as FrameRate
+import reelflow.media.steps
+import reelflow.model_step  # noqa: F401 - every step enters itself in the table as its module is loaded
+from reelflow.choices import Codec, FrameRate, FrameSize, Quality, Time
 from reelflow.errors import BadInput, BadRecipe, Fault
 from reelflow.step import STEPS, Step
 from reelflow.variants import Variants
@@ -58,16 +60,14 @@ class _Entry(BaseModel):
         return cast(Step, next(value for name in self.model_fields_set if (value := getattr(self, name)) is not None))
 
 
-Entry = cast(
-    type[_Entry],
-    create_model(
+if TYPE_CHECKING:
+    Entry = _Entry
+else:
+    Entry = create_model(
         "Entry", __base__=_Entry, __doc__=_Entry.__doc__,
-        **cast(dict[str, Any], {
-            name: (step | None, Field(None, description=(step.__doc__ or "").strip().partition("\n")[0]))
-            for name, step in STEPS.items()
-        }),
-    ),
-)
+        **{name: (step | None, Field(None, description=(step.__doc__ or "").strip().partition("\n")[0]))
+           for name, step in STEPS.items()},
+    )
 Variants.model_rebuild(_types_namespace={"Entry": Entry})
 Entry.model_rebuild(force=True)
 
@@ -154,7 +154,7 @@ class Recipe(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[\w][\w .-]*$", max_length=80)] = "recipe"
     about: str = ""
-    steps: tuple[Entry, ...] = Field((), max_length=64)  # type: ignore[valid-type]
+    steps: tuple[Entry, ...] = Field((), max_length=64)
     outputs: tuple[OutputSpec, ...] = Field((), max_length=32)
     preview: Preview | None = None
     strict: bool = Field(False, description="Whether a warning about the film is an error.")
@@ -167,17 +167,21 @@ class Recipe(BaseModel):
         """The steps themselves."""
         return tuple(entry.step for entry in self.steps)
 
+    def numbered(self) -> tuple[tuple[str, Step], ...]:
+        """Every step with its number, those of variants among them."""
+        def walk(steps: tuple[Step, ...], prefix: str) -> list[tuple[str, Step]]:
+            found: list[tuple[str, Step]] = []
+            for index, step in enumerate(steps, 1):
+                found.append((f"{prefix}{index}", step))
+                if isinstance(step, Variants):
+                    for way, inner in enumerate(step.ways(), 1):
+                        found += walk(inner, f"{prefix}{index}.{way}.")
+            return found
+        return tuple(walk(self.work, ""))
+
     def all_steps(self) -> tuple[Step, ...]:
         """Every step, those of variants among them."""
-        def walk(steps: tuple[Step, ...]) -> list[Step]:
-            found: list[Step] = []
-            for step in steps:
-                found.append(step)
-                if isinstance(step, Variants):
-                    for way in step.ways():
-                        found += walk(way)
-            return found
-        return tuple(walk(self.work))
+        return tuple(step for _, step in self.numbered())
 
     def in_folder(self, folder: Path) -> Recipe:
         """The same, with the files that its steps name found from `folder` on."""
@@ -186,9 +190,19 @@ class Recipe(BaseModel):
                 ways = tuple(tuple(Entry(**{one.step.name: moved(one.step)}) for one in way) for way in step.of)
                 return step.model_copy(update={"of": ways})
             return step.in_folder(folder)
-        entries = tuple(Entry(**{entry.step.name: moved(entry.step)}) for entry in self.steps)
-        made = self.model_copy(update={"steps": entries})
-        made._lines = self._lines
+        return self.with_steps(moved(step) for step in self.work)
+
+    def with_outputs(self, outputs: tuple[OutputSpec, ...]) -> Recipe:
+        """The same with other outputs."""
+        return self._with(outputs=outputs)
+
+    def with_steps(self, steps: Iterable[Step]) -> Recipe:
+        """The same with other steps."""
+        return self._with(steps=tuple(Entry(**{step.name: step}) for step in steps))
+
+    def _with(self, **changed: Any) -> Recipe:
+        made = self.model_copy(update=changed)
+        made._lines, made._plain = self._lines, self._plain
         return made
 
     def refusal(self, faults: list[Fault]) -> BadInput:
@@ -198,22 +212,56 @@ class Recipe(BaseModel):
         return BadRecipe(self.name, tuple(fault.at_line(self._line_of(fault)) for fault in faults))
 
     def _line_of(self, fault: Fault) -> int | None:
+        if fault.number.startswith("output "):
+            return self._lines.get(("outputs", int(fault.number.partition(" ")[2]) - 1))
         place: list[str | int] = ["steps"]
-        for part in fault.number.split("."):
-            if part.isdecimal():
-                place += [int(part) - 1] if len(place) == 1 else ["of", int(part) - 1]
+        for depth, part in enumerate(filter(str.isdecimal, fault.number.split("."))):
+            # "3.1.2": step 3, way 1, step 2 of it.
+            place += ["variants", "of", int(part) - 1] if depth % 2 else [int(part) - 1]
         return next((self._lines[tuple(place[:end])] for end in range(len(place), 0, -1)
                      if tuple(place[:end]) in self._lines), None)
 
 
-def plain_recipe(name: str, steps: list[Step], output: OutputSpec | None = None, *, strict: bool = False) -> Recipe:
-    """The recipe of one of the five jobs, which a person has not written: its faults are told without their step."""
-    recipe = Recipe(
-        name=name, steps=tuple(Entry(**{step.name: step}) for step in steps),
-        outputs=() if output is None else (output,), strict=strict,
-    )
+def plain_recipe(
+    name: str, step: Step, *, trim: Step | None = None, sound_track: int | None = None, codec: Codec | None = None,
+    quality: Quality = Quality.GOOD, is_film: bool = True, strict: bool = False,
+) -> Recipe:
+    """The recipe of one of the five jobs, which nobody has written down: its faults are told without their step.
+
+    Raises:
+        BadInput: a choice can't be used.
+    """
+    keep = () if sound_track is None else (make_step("sound", keep=sound_track),)
+    steps = [one for one in (trim, *keep, step) if one is not None]
+    output = OutputSpec(path="{stem}-{name}" + (".mp4" if is_film else ".png"), codec=codec, quality=quality)
+    recipe = Recipe(name=name, outputs=(output,), strict=strict).with_steps(steps)
     recipe._plain = True
     return recipe
+
+
+def make_step(name: str, **given: Any) -> Step:
+    """A step from parameters as a form or a command line gives them; None and an empty text are fields not given.
+
+    Raises:
+        BadInput: what can't be used, and its field.
+    """
+    try:
+        return STEPS[name](**{field: value for field, value in given.items() if value is not None and value != ""})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ").rstrip(".")
+        if field:
+            raise BadInput(f"The {field} can't be used: {said}.", field=field) from None
+        raise BadInput(f"{said[:1].upper()}{said[1:]}.", field=None) from None
+
+
+def make_trim(start: str | float | None, end: str | float | None, duration: str | float | None) -> Step | None:
+    """The cut that these ask for; None where none of them is given. Raises BadInput."""
+    given = {"start": start, "end": end, "duration": duration}
+    if all(value is None or value == "" for value in given.values()):
+        return None
+    return make_step("trim", **given)
 
 
 def parse_recipe(
@@ -250,6 +298,10 @@ def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int
             numbers.append(str(part + 1))
         elif part in STEPS and isinstance(before, int):
             step = str(part)
+        elif part == "outputs":
+            continue
+        elif isinstance(part, int) and before == "outputs":
+            numbers.append(f"output {part + 1}")
         elif part not in ("steps", "of") and not (isinstance(part, str) and "[" in part):
             fields.append(str(part + 1) if isinstance(part, int) else part)
     place = tuple(part for part in loc)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown
 from reelflow.job.entry import Paid
+from reelflow.plan import FromFilm
 
 if TYPE_CHECKING:
     from reelflow.media.probe import Probe
@@ -44,6 +45,7 @@ class Report:
     status: RunStatus
     source: str | None = None
     output: Path | None = None
+    outputs: tuple[Path, ...] = ()
     poster: Path | None = None
     before_after: Path | None = None
     model: str | None = None
@@ -86,7 +88,7 @@ class Report:
             elif isinstance(value, Decimal):
                 shown[name] = float(round(value, 4))
             elif isinstance(value, tuple):
-                shown[name] = list(value)
+                shown[name] = [str(one) if isinstance(one, Path) else one for one in value]
             elif isinstance(value, StrEnum):
                 shown[name] = value.value
         shown["phases"] = {name: round(seconds, 3) for name, seconds in self.phases.items()}
@@ -110,6 +112,7 @@ class Report:
             ("generated", f"{self.billed_seconds:.2f} s" if self.billed_seconds else ""),
             ("price", self.price()),
             ("output", " · ".join(filter(None, (str(self.output or ""), self.output_film)))),
+            *(("", str(other)) for other in self.outputs[1:]),
             ("poster", str(self.poster or "")),
             ("before and after", str(self.before_after or "")),
             ("queue", STANDIN_NOTE if self.stand_in else ""),
@@ -187,24 +190,30 @@ def film_rows(film: Probe) -> list[tuple[str, str]]:
     return rows + [("damage", what) for what in film.damage]
 
 
-def plan_rows(plan: Plan, *, resolved: str) -> list[tuple[str, str]]:
+def plan_rows(plan: Plan) -> list[tuple[str, str]]:
     """What will be done and what it will cost, each fact with its name."""
-    prepare, finish, geometry = plan.prepare, plan.finish, plan.prepare.geometry
-    fitted = f"{geometry.frame}" + (f", the picture {geometry.placed.size} in it" if geometry.is_padded else "")
-    model = plan.model.name if resolved == plan.model.name else f"{plan.model.name} (now {resolved})"
+    rows = []
+    for job in plan.jobs:
+        prepare, geometry = job.prepare, job.prepare.geometry
+        fitted = f"{geometry.frame}" + (f", the picture {geometry.placed.size} in it" if geometry.is_padded else "")
+        model = job.model.name if job.resolved == job.model.name else f"{job.model.name} (now {job.resolved})"
+        rows += [("model", model), ("sent", fitted)]
+        if isinstance(prepare.pictures.feed, FromFilm):
+            span = prepare.pictures.feed.span
+            end = span.begin + span.seconds
+            rows.append(("span", f"{span.begin:.3f} to {end:.3f} s, {span.frames} frames" + (
+                "" if span.trimmed else " (all)")))
+        if prepare.rate:
+            pieces = f", in {len(prepare.pieces)} pieces" if len(prepare.pieces) > 1 else ""
+            rows.append(("sent at", f"{prepare.rate} fps, {prepare.frames} frames{pieces}"))
+    if plan.seconds:
+        rows.append(("generated", f"{plan.seconds:.2f} s"))
     price = "unknown: not published" if plan.cost_usd is None else f"{plan.cost_usd:.4f} USD"
-    rows = [("model", model), ("sent", fitted)]
-    if prepare.span is not None:
-        span = prepare.span
-        end = span.begin + span.seconds
-        rows += [
-            ("span", f"{span.begin:.3f} to {end:.3f} s, {span.frames} frames" + ("" if span.trimmed else " (all)")),
-            ("sent at", f"{prepare.rate} fps, {prepare.frames} frames"),
-        ]
-    if plan.billed_seconds:
-        rows.append(("generated", f"{plan.billed_seconds:.2f} s"))
-    rate = f", {float(finish.rate):.5g} fps" if finish.rate else ""
-    return [*rows, ("price", price), ("finished as", f"{finish.size}{rate}")]
+    rows.append(("price", price))
+    for output in plan.finish.outputs:
+        rate = f", {float(output.rate):.5g} fps" if output.rate else ""
+        rows.append(("finished as", f"{output.name}: {output.size}{rate}"))
+    return rows
 
 
 def _plain(text: str) -> str:

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     max_cost_usd: Decimal | None = Field(None, ge=0, description="USD that one run may spend.")
     max_cost_per_day_usd: Decimal | None = Field(None, ge=0, description="USD per UTC day over all runs of a ledger.")
 
+    jobs_at_once: int = Field(4, ge=1, le=500, description="Jobs that one run may have on the queue at a time.")
+    standin_workers: int = Field(2, ge=1, le=64, description="Jobs that the embedded stand-in renders at a time.")
+
     max_source_bytes: int = Field(4 * 2**30, gt=0, description="Largest file taken from an http(s) source.")
     private_sources: bool = Field(False, description="Whether an http(s) source may redirect into a private network.")
 

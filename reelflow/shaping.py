@@ -33,10 +33,10 @@ def plan_outputs(
         try:
             output = _shape(spec, spec.name(stem=stem, recipe=recipe.name), source, clip, frame)
         except BadInput as error:
-            add(Fault("", "", f"output {number} ({spec.path}): {error.message}", error.field))
+            add(Fault(f"output {number}", "", error.message, error.field))
             continue
         if any(output.name.lower() == other.name.lower() for other in made):
-            add(Fault("", "", f"output {number} ({spec.path}) has the name of another one: {output.name}", "path"))
+            add(Fault(f"output {number}", "", f"it has the name of another one, {output.name!r}", "path"))
         made.append(output)
     return tuple(made)
 
@@ -61,7 +61,8 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
     if suffix in MOVING_SUFFIXES:
         rate = min(spec.fps or _MOVING_FPS, clip.rate)
         frames = max(1, round((last - first) / clip.rate * rate))
-        return Output(name, OutputForm.ANIMATION, size, spec.fit, rate, first, frames, quality=spec.quality, sound=False)
+        return Output(name, OutputForm.ANIMATION, size, spec.fit, rate, first, frames, quality=spec.quality,
+                      sound=False)
     if suffix not in FILM_SUFFIXES:
         known = ", ".join((*FILM_SUFFIXES, *MOVING_SUFFIXES, *PICTURE_SUFFIXES))
         raise BadInput(f"{name!r} does not end in one of {known}: the name says which kind of file is made.",
@@ -97,5 +98,5 @@ def _sheet(spec: OutputSpec, name: str, clip: Clip, first: int, last: int) -> Ou
                        field="sheet")
     across = even((spec.width or _SHEET_WIDTH) / columns)
     down = even(across * clip.size.height / clip.size.width)
-    return Output(name, OutputForm.SHEET, Size(across * columns, down * rows), "stretch", clip.rate, first, last - first,
-                  columns=columns, rows=rows)
+    return Output(name, OutputForm.SHEET, Size(across * columns, down * rows), "stretch", clip.rate, first,
+                  last - first, columns=columns, rows=rows)

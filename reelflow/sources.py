@@ -31,6 +31,11 @@ def show_source(source: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def path_of(text: str | Path | None) -> Path | None:
+    """A local path as a form gives it: absolute, `~` written out; None for an empty text."""
+    return Path(text).expanduser().absolute() if text else None
+
+
 def source_stem(source: str) -> str:
     """The part of a source's name that outputs are named after."""
     name = PurePosixPath(unquote(urlsplit(source).path)).name if is_address(source) else Path(source).name

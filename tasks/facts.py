@@ -17,11 +17,10 @@ NOT_BOUGHT = (State.INTENDED, State.SENT, State.UNKNOWN, State.REFUSED)
 
 @dataclass(slots=True)
 class Latest:
-    """The report as far as it is known, where the last purchase stands, which the report counts, which have no reply.
-    """
+    """The report as far as it is known, where each purchase stands, which the report counts, which have no reply."""
 
     report: Report
-    standing: Standing | None = None
+    standings: dict[str, Standing] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
 
@@ -54,7 +53,7 @@ def note(**facts: Any) -> Report:
 def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: Decimal | None) -> None:
     """Add where a purchase stands, its job once that is known, and once what it costs, if this run has bought it."""
     latest = _gathering()
-    latest.standing = standing
+    latest.standings[standing.purchase] = standing
     known = latest.report
     jobs = (*known.job_ids, standing.job_id) if standing.job_id else known.job_ids
     note(ledger_key=standing.key, job_ids=tuple(dict.fromkeys(jobs)))
@@ -67,7 +66,9 @@ def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: D
         latest.counted.add(standing.purchase)
         spent = None if known.cost_usd is None or cost_usd is None else known.cost_usd + cost_usd
         note(billed_seconds=known.billed_seconds + seconds, cost_usd=spent)
-    note(paid=Paid.NOW if latest.counted else paid)
+    # Of several jobs the dearest word counts: one that was bought now, then one that was paid for earlier.
+    before = known.paid if known.paid is not Paid.KEPT else None
+    note(paid=Paid.NOW if latest.counted else before or paid)
 
 
 def _gathering() -> Latest:

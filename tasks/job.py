@@ -45,8 +45,8 @@ async def resolve_model(name: str) -> str:
         raise
 
 
-@task(task_run_name="submit to {wish.model.name}", cache_policy=NO_CACHE, retries=0, persist_result=False)
-async def submit_job(wish: Wish, price: Price) -> Bought:
+@task(task_run_name="{title}: submit to {wish.model.name}", cache_policy=NO_CACHE, retries=0, persist_result=False)
+async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
     """See to it that the wish is bought once. Never retried by Prefect: a second form would be a second paid job."""
     run, logger = current_run(), get_run_logger()
     seconds = 0.0 if wish.model.kind.result == "picture" else price.seconds
@@ -72,8 +72,8 @@ async def submit_job(wish: Wish, price: Price) -> Bought:
     return bought
 
 
-@task(task_run_name="wait for {bought.job_id}", cache_policy=NO_CACHE)
-async def poll_job(bought: Bought) -> None:
+@task(task_run_name="{title}: wait for {bought.job_id}", cache_policy=NO_CACHE)
+async def poll_job(bought: Bought, *, title: str) -> None:
     """Wait until the job is completed; a status call that goes wrong is asked again until the deadline."""
     run = current_run()
     async with phase("wait", of=bought.job_id or "") as running:
@@ -87,8 +87,8 @@ async def poll_job(bought: Bought) -> None:
         )
 
 
-@task(task_run_name="fetch {bought.job_id}", cache_policy=NO_CACHE)
-async def fetch_result(bought: Bought, *, about_seconds: float) -> Path:
+@task(task_run_name="{title}: fetch {bought.job_id}", cache_policy=NO_CACHE)
+async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> Path:
     """Bring the result into the store: whole, readable, and about as long as it should be."""
     run = current_run()
 

@@ -1,7 +1,8 @@
-"""Film work as tasks: find the source, probe it, prepare it for the model, finish what came back."""
+"""Film work as tasks: find the source, probe it, prepare it for a model, read what came back, finish."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,25 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from reelflow.destination import companions
-from reelflow.errors import SourceFault
+from reelflow.errors import MediaFailed, SourceFault
 from reelflow.job.boundary import Boundary, reached
+from reelflow.kept import KeptWork, find_kept, keep, key_of
+from reelflow.media.analysis import paint
+from reelflow.media.command import Takes, prepare_arguments, remux_arguments
+from reelflow.media.drawing import Take
 from reelflow.media.finish import Finished, finish
+from reelflow.media.media_step import Given
 from reelflow.media.picture import write_before_after, write_poster
-from reelflow.media.prepare import Prepared, prepare
+from reelflow.media.prepare import check_prepared, prepare
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress
-from reelflow.plan import Plan
+from reelflow.media.segment import find_scenes, join_takes, prepare_pieces, read_take
+from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
+from reelflow.preflight import probe_files
 from reelflow.recipe import Recipe
 from reelflow.sources import stage_source
 from tasks.phase import Phase, phase
-from tasks.run import current_run
+from tasks.run import Run, current_run
 
 
 async def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -50,39 +58,135 @@ async def probe_source(path: Path) -> Probe:
     return await probe(path)
 
 
-@task(task_run_name="prepare {plan.source.path.name} for {plan.model.name}", cache_policy=NO_CACHE)
-async def prepare_media(plan: Plan, *, strict: bool = False) -> Prepared:
-    """Make the film (or picture) that is sent: one ffmpeg pass."""
-    run = current_run()
-    suffix = ".png" if plan.prepare.span is None else ".mp4"
-    async with phase("prepare", of=plan.source.path.name) as running:
-        return await prepare(
-            plan, run.scratch / f"prepared{suffix}", ffmpeg=run.ffmpeg, timeout=run.settings.ffmpeg_timeout,
-            on_progress=_follow(running, plan.prepare.frames), strict=strict,
-        )
+@task(task_run_name="probe the files of the steps", cache_policy=NO_CACHE, timeout_seconds=300)
+async def probe_step_files(recipe: Recipe) -> dict[Path, Probe]:
+    """Find out what the plan has to know of the files that steps read."""
+    return await probe_files(recipe)
 
 
-@task(task_run_name="finish {destination.name}", cache_policy=NO_CACHE)
-async def finish_media(plan: Plan, recipe: Recipe, generated: Path, destination: Path) -> Finished:
-    """Make the film (or picture) that is handed over: one ffmpeg pass."""
+@task(task_run_name="look for changes of scene", cache_policy=NO_CACHE)
+async def look_for_scenes(film: Probe, span: Span) -> tuple[float, ...]:
+    """Find where a film that goes out in pieces is best cut."""
     run = current_run()
-    async with phase("finish", of=destination.name) as running:
-        follow = _follow(running, plan.finish.frames)
+    async with phase("look", of=film.path.name):
+        return await find_scenes(film, span, ffmpeg=run.ffmpeg, timeout=run.settings.ffmpeg_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is sent of a job: one file, or one for each piece; what was told while it was made, and the commands."""
+
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
+
+
+@task(task_run_name="{job.place} {job.prepare.title}", cache_policy=NO_CACHE)
+async def prepare_media(job: Job, takes: Takes, given: Given, *, strict: bool = False) -> Ready:
+    """Make what is sent to a model: one ffmpeg pass, or none where the very same was made before."""
+    run, prepared = current_run(), job.prepare
+    if (as_it_is := _as_it_came(job, takes)) is not None:
+        return Ready((as_it_is,), (), ())
+    await asyncio.to_thread(paint, prepared.pictures, None, given)
+    suffix = ".png" if prepared.is_picture else ".mp4"
+    words = _words(job, takes, given, suffix)
+    key = await asyncio.to_thread(key_of, words, ffmpeg=run.ffmpeg, room=given.room, parts=len(prepared.pieces))
+    # Two variants may need the very same film at once: the second finds what the first has made.
+    async with run.store.alone(key), run.encoding:
+        if (kept := await find_kept(run.store, run.settings.work_dir, key)) is not None and not (
+            strict and kept.warnings
+        ):
+            return Ready(kept.paths, kept.warnings, ())
+        async with phase("prepare", of=_named(job)) as running:
+            return await _prepared(run, job, takes, given, key, suffix, running, strict=strict)
+
+
+async def _prepared(
+    run: Run, job: Job, takes: Takes, given: Given, key: str, suffix: str, running: Phase, *, strict: bool
+) -> Ready:
+    prepared = job.prepare
+    follow, timeout = _follow(running, prepared.frames), run.settings.ffmpeg_timeout
+    folder = run.scratch / f"job-{job.number}"
+    folder.mkdir(exist_ok=True)
+    if len(prepared.pieces) > 1:
+        made = await prepare_pieces(
+            prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow)
+    else:
+        made = (await prepare(
+            prepared, takes, given, folder / f"prepared{suffix}", ffmpeg=run.ffmpeg, timeout=timeout,
+            on_progress=follow, strict=strict,
+        ),)
+    warnings = tuple(warning for one in made for warning in one.warnings)
+    kept = await keep(
+        run.store, run.settings.work_dir, key, KeptWork(tuple(one.path for one in made), warnings))
+    return Ready(kept.paths, warnings, tuple(command for one in made for command in one.commands))
+
+
+def _as_it_came(job: Job, takes: Takes) -> Path | None:
+    """What an earlier job returned, where this one takes it as it is; None where it came otherwise than planned."""
+    if job.prepare.how is not How.AS_IT_IS:
+        return None
+    (feed,) = job.prepare.pictures.feeds()
+    result = takes[feed.job].result
+    is_plain = (result.codec, result.pixels, result.turn, result.varies) == ("h264", "yuv420p", 0, False)
+    if not is_plain or takes[feed.job].listed is not None or result.sounds or result.upright != feed.geometry.frame:
+        return None
+    try:
+        check_prepared(job.prepare, result)
+    except MediaFailed:
+        return None
+    return result.path
+
+
+def _words(job: Job, takes: Takes, given: Given, suffix: str) -> list[str]:
+    """The command that would make what is sent, by which it is known again."""
+    feed, target = job.prepare.pictures.feed, given.room / "prepared"
+    if job.prepare.how is How.COPY and isinstance(feed, FromFilm):
+        return remux_arguments(feed.film, target)
+    return prepare_arguments(job.prepare, takes, given, target, suffix=suffix) + [
+        f"{piece.first}+{piece.frames}" for piece in job.prepare.pieces] + [""]
+
+
+def _named(job: Job) -> str:
+    feed = job.prepare.pictures.feed
+    return feed.film.path.name if isinstance(feed, FromFilm) else job.model.name
+
+
+@task(task_run_name="{job.place} read what came back", cache_policy=NO_CACHE)
+async def take_result(job: Job, plan: Plan, generated: tuple[Path, ...]) -> tuple[Take, tuple[str, ...]]:
+    """Lay what the job (or the jobs of all pieces) returned onto the time and into the frame of what was sent."""
+    run, feed = current_run(), plan.feed(job.number)
+    if len(job.prepare.pieces) > 1:
+        async with run.encoding, phase("join", of=job.model.name):
+            return await join_takes(
+                feed, job.prepare.pieces, generated, run.scratch / f"joined-{job.number}", ffmpeg=run.ffmpeg,
+                timeout=run.settings.ffmpeg_timeout,
+            )
+    return await read_take(feed, generated[0])
+
+
+@task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)
+async def finish_media(
+    plan: Plan, takes: Takes, given: Given, destinations: tuple[Path, ...], *, strict: bool = False
+) -> Finished:
+    """Make the files that are handed over: one ffmpeg pass."""
+    run = current_run()
+    async with run.encoding, phase("finish", of=destinations[0].name) as running:
+        follow = _follow(running, plan.finish.outputs[0].frames)
 
         def tell(progress: Progress) -> None:
             reached(Boundary.IN_FINISH)
             follow(progress)
 
         return await finish(
-            plan, generated, destination, ffmpeg=run.ffmpeg, timeout=run.settings.ffmpeg_timeout, on_progress=tell,
-            codec=recipe.codec, quality=recipe.quality, smooth=recipe.rate is Rate.SMOOTH,
-            sound_track=recipe.sound_track, strict=recipe.strict,
+            plan.finish, takes, given, destinations, source=plan.source, ffmpeg=run.ffmpeg,
+            timeout=run.settings.ffmpeg_timeout, on_progress=tell, strict=strict,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures beside a finished film: its poster (None for a picture), and before and after."""
+    """The pictures beside a finished file: its poster (None for a picture), and before and after."""
 
     poster: Path | None
     before_after: Path
@@ -91,12 +195,17 @@ class Pictures:
 @task(task_run_name="picture {film.path.name}", cache_policy=NO_CACHE, timeout_seconds=300)
 async def picture_film(plan: Plan, film: Probe) -> Pictures:
     """Take a poster and lay one moment of source and result side by side, beside the finished film."""
-    ffmpeg, is_film = current_run().ffmpeg, plan.model.kind.result == "film"
+    ffmpeg, output = current_run().ffmpeg, plan.finish.outputs[0]
+    is_film = output.form is OutputForm.FILM
     beside = companions(film.path, is_film=is_film)
     middle = film.seconds / 2
-    begin = plan.prepare.span.begin - plan.source.first_time if plan.prepare.span is not None else 0.0
+    line = plan.finish.timeline
+    moment = plan.source.seconds / 2
+    if line is not None and output.rate:
+        moment = float(line.at(output.first / plan.finish.clip.rate)) + middle * float(line.speed)
+        moment -= plan.source.first_time
     before_after = await write_before_after(
-        plan.source, film, beside["before_after"], ffmpeg=ffmpeg, at_source=begin + middle, at_result=middle
+        plan.source, film, beside["before_after"], ffmpeg=ffmpeg, at_source=max(0.0, moment), at_result=middle
     )
     if not is_film:
         return Pictures(None, before_after)

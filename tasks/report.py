@@ -19,11 +19,12 @@ MAX_PICTURE_BYTES = 120_000
 
 
 @task(task_run_name="publish the plan", cache_policy=NO_CACHE)
-async def publish_plan(plan: Plan, *, resolved: str) -> None:
+async def publish_plan(plan: Plan) -> None:
     """Show what will be done and what it will cost, before anything is bought."""
     await acreate_table_artifact(
-        [{"": name, "planned": value} for name, value in plan_rows(plan, resolved=resolved)], key="plan",
-        description=f"Plan: {plan.model.name}, {plan.billed_seconds:.2f} s",
+        [{"": name, "planned": value} for name, value in plan_rows(plan)], key="plan",
+        description=f"Plan: {plan.name}, {len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'}, "
+                    f"{plan.seconds:.2f} s",
     )
 
 

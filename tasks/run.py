@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import shutil
@@ -27,7 +28,11 @@ STANDIN_POLL_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The parts that the tasks of one flow run share."""
+    """The parts that the tasks of one flow run share.
+
+    `encoding` lets one ffmpeg encode at a time (two at once on a few cores gain next to nothing), `jobs` as many jobs
+    as the settings allow.
+    """
 
     settings: Settings
     ffmpeg: Path
@@ -35,6 +40,8 @@ class Run:
     ledger: Ledger
     store: Store
     scratch: Path
+    encoding: asyncio.Semaphore
+    jobs: asyncio.Semaphore
 
 
 _current: ContextVar[Run] = ContextVar("run")
@@ -61,7 +68,8 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
         if settings.uses_standin:
             standin = await stack.enter_async_context(
                 running_standin(
-                    settings.work_dir / "stand-in", ffmpeg=ffmpeg, workers=1, models=settings.model_table
+                    settings.work_dir / "stand-in", ffmpeg=ffmpeg, workers=settings.standin_workers,
+                    models=settings.model_table,
                 )
             )
             base_url = standin.url
@@ -75,7 +83,10 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
             max_connections=settings.max_connections,
         ))
         ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url, work_dir=settings.work_dir))
-        run = Run(settings, ffmpeg, client, ledger, Store(settings.work_dir / "store"), scratch)
+        run = Run(
+            settings, ffmpeg, client, ledger, Store(settings.work_dir / "store"), scratch,
+            encoding=asyncio.Semaphore(1), jobs=asyncio.Semaphore(settings.jobs_at_once),
+        )
         token = _current.set(run)
         try:
             yield run

@@ -12,22 +12,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.start import run_one
+from reelflow.choices import Codec, Fit, Keep, Quality, Rate
+from reelflow.destination import Destination
 from reelflow.errors import BadInput
 from reelflow.models import Point
 from reelflow.preflight import preflight
-from reelflow.recipe import (
-    PRESETS,
-    Codec,
-    Fit,
-    Keep,
-    Quality,
-    Rate,
-    make_recipe,
-    parse_path,
-    preset_path,
-    read_trajectory,
-)
+from reelflow.recipe import make_step, make_trim, plain_recipe
 from reelflow.settings import read_settings
+from reelflow.sources import path_of
+from reelflow.trajectory import PRESETS, parse_path, preset_path, read_trajectory
 
 Flag = Parameter(negative=(), show_default=False)
 
@@ -95,18 +88,27 @@ def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     """Check all that can be checked at once, then run the flow `name`, whose parameters are these."""
     given = asdict(common)
     as_json, quiet = given.pop("json"), given.pop("quiet")
-    order = {field: given.pop(field) for field in ("overwrite", "max_cost_usd", "estimate", "refresh")}
     output = _beside_here(given.pop("output"))
-    trajectory: tuple[Point, ...] | None = asked.get("trajectory")
-    recipe = make_recipe(**given, **asked)
-    asyncio.run(preflight(name, source, recipe, read_settings(), output=output, overwrite=order["overwrite"],
-                          estimate=order["estimate"], max_cost_usd=order["max_cost_usd"]))
     first = "image" if name in ("motion", "image") else "source"
-    shown = {"trajectory": [asdict(point) for point in trajectory]} if trajectory else {}
-    parameters = {first: source, "output": output, **given, **asked, **shown, **order}
     # What was not given is left to the flow's own defaults.
-    return run_one(name, {field: value for field, value in parameters.items() if value is not None}, as_json=as_json,
-                   quiet=quiet)
+    parameters = {first: source, "output": output} | {
+        field: value for field, value in {**given, **asked}.items() if value is not None}
+    asyncio.run(_preflight(name, {field: value for field, value in parameters.items() if field != first}, source))
+    return run_one(name, parameters, as_json=as_json, quiet=quiet)
+
+
+async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
+    """Check what the flow would be run with; in a second, before Prefect is started."""
+    output, overwrite = asked.pop("output"), asked.pop("overwrite", False)
+    limit, estimate = asked.pop("max_cost_usd", None), asked.pop("estimate", False)
+    asked.pop("refresh", None)
+    strict, is_film = asked.pop("strict", False), name != "image"
+    outer = {field: asked.pop(field) for field in ("codec", "quality", "sound_track") if field in asked}
+    trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
+    recipe = plain_recipe(name, make_step(name, **asked), trim=trim, strict=strict, is_film=is_film, **outer)
+    settings = read_settings()
+    await preflight(recipe, source, settings, Destination(settings.work_dir, output, overwrite), estimate=estimate,
+                    max_cost_usd=limit)
 
 
 def _beside_here(output: str | None) -> str:
@@ -204,7 +206,8 @@ def motion(image: str, /, *, trajectory: Path | None = None, path: str | None = 
     """
     points = _one_path(trajectory, path, preset)
     return _run("motion", common, image, {
-        "trajectory": points, "prompt": prompt, "model": model, "codec": codec, "quality": quality,
+        "trajectory": [asdict(point) for point in points], "prompt": prompt, "model": model, "codec": codec,
+        "quality": quality,
     })
 
 
@@ -261,5 +264,5 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("reelflow-demo
 
 
 def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    return None if path is None else str(path_of(path))
 

@@ -19,6 +19,7 @@ from reelflow.errors import ReelflowError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reelflow.job.entry import Standing
     from reelflow.report import Report
     from tasks.facts import Latest
 
@@ -86,11 +87,19 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _stopped(latest: Latest) -> str:
-    """What a person has to know who stops a run: whether anything was bought by then."""
+    """What a person has to know who stops a run: whether anything was bought by then, the most doubtful first."""
     from reelflow.job.entry import State
 
-    standing = latest.standing
-    if standing is None or (standing.state in (State.INTENDED, State.REFUSED) and not latest.lost):
+    doubt = (State.SENT, State.UNKNOWN, State.ACCEPTED, State.COMPLETED, State.INTENDED, State.REFUSED)
+    standings = sorted(latest.standings.values(), key=lambda one: doubt.index(one.state) if one.state in doubt else 9)
+    told = list(dict.fromkeys(_told(standing, bool(latest.lost)) for standing in standings))
+    return " ".join(told) or "Stopped before a job was bought."
+
+
+def _told(standing: Standing, lost: bool) -> str:
+    from reelflow.job.entry import State
+
+    if standing.state in (State.INTENDED, State.REFUSED) and not lost:
         return "Stopped before a job was bought."
     if standing.state in (State.INTENDED, State.REFUSED):
         return ("Stopped before the form was sent again; one that went out before has no reply, so a job may have been "

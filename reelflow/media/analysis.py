@@ -26,7 +26,7 @@ async def analysed(
 
     Raises what the steps' files and ffmpeg raise: BadInput, MediaFailed, MediaTimeout.
     """
-    await asyncio.to_thread(_paint, pictures, sounds, given)
+    await asyncio.to_thread(paint, pictures, sounds, given)
     commands: list[Command] = []
     for op, made in _passes(pictures, sounds):
         stream = _looked_at(op, made, sounds, takes, given)
@@ -63,7 +63,8 @@ def _looked_at(op: Op, pictures: Pictures | None, sounds: Sounds | None, takes: 
     return op.step.analyse(played(sounds, given, before=op)[0].stream, op, given)
 
 
-def _paint(pictures: Pictures, sounds: Sounds | None, given: Given) -> None:
+def paint(pictures: Pictures, sounds: Sounds | None, given: Given) -> None:
+    """Make the files that the phase's steps have of their own, in `given.room`. Raises BadInput."""
     given.room.mkdir(parents=True, exist_ok=True)
     for op in (*pictures.all_ops(), *(sounds.ops if sounds is not None else ())):
         op.step.paint(op, given)

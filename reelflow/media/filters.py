@@ -105,8 +105,9 @@ def as_overlay(stream: Stream, opacity: float = 1.0) -> Stream:
     stream = stream.filter("format", "rgba")
     if opacity < 1:
         stream = stream.filter("colorchannelmixer", aa=number(opacity))
-    return stream.filter("scale", flags="accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv").filter(
-        "format", "yuva444p")
+    return stream.filter(
+        "scale", flags="accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv"
+    ).filter("format", "yuva444p")
 
 
 def as_jpeg(stream: Stream) -> Stream:

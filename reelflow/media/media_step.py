@@ -16,7 +16,7 @@ from reelflow.step import Step
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """A media step at its place in a plan: `number` is its own ("3", "2.1"), `before` and `after` the clip around it."""
+    """A media step at its place in a plan: its own `number` ("3", "2.1.1"), and the clip `before` and `after` it."""
 
     number: str
     step: MediaStep
@@ -65,6 +65,10 @@ class MediaStep(Step):
     def after(self, clip: Clip, files: Mapping[Path, Probe]) -> Clip:
         """The clip that comes out. Raises BadInput for what can't be done with this one."""
         return clip
+
+    async def look(self) -> dict[Path, Probe]:
+        """The facts of the files that the step reads. Raises BadInput, BadMedia: one can't be used."""
+        return {}
 
     def paint(self, op: Op, given: Given) -> None:
         """Make the files of its own that the step needs in `given.room`, before its command runs."""

@@ -53,9 +53,11 @@ def cut_at_scenes(frames: int, scenes: Sequence[int], *, most: int, overlap: int
     while frames - start > most:
         found = [scene for scene in scenes if start + reach * _SHORTEST_SHARE <= scene <= start + reach]
         # Without a scene's change the rest is shared evenly, so that no stump is left at the end.
-        start = max(found) if found else start + cut_evenly(frames - start, most=most, overlap=overlap)[0].frames - overlap
+        even = cut_evenly(frames - start, most=most, overlap=overlap)[0]
+        start = max(found) if found else start + even.frames - overlap
         cuts.append(start)
-    return cut_at(frames, cuts, overlap=min(overlap, min(after - before for before, after in pairwise([0, *cuts, frames]))))
+    shortest = min(after - before for before, after in pairwise([0, *cuts, frames]))
+    return cut_at(frames, cuts, overlap=min(overlap, shortest))
 
 
 def cut_at(frames: int, cuts: Iterable[int], *, overlap: int = 0) -> tuple[Piece, ...]:

@@ -47,7 +47,7 @@ def heard_of(sounds: Sounds, output: Output, start: Fraction, container: Contain
 
 def played(sounds: Sounds, given: Given, *, before: Op | None = None) -> tuple[Playing, ...]:
     """The tracks after their steps (or as far as the op `before`), each from 0 on and as long as the clip."""
-    playing = ()
+    playing: tuple[Playing, ...] = ()
     if sounds.tracks:
         film, seconds = _opened(sounds, 0.0), sounds.span.seconds
         playing = tuple(

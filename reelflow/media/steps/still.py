@@ -39,7 +39,8 @@ class Still(MediaStep):
         else:
             frame = int(Fraction(str(self.at)) * clip.rate + Fraction(1, 2))
         if frame >= clip.frames:
-            raise BadInput(f"There is no frame at {self.at} s: the film is {float(clip.seconds):.3f} s long.", field="at")
+            raise BadInput(f"There is no frame at {self.at} s: the film is {float(clip.seconds):.3f} s long.",
+                           field="at")
         return frame, frame + 1
 
     def after(self, clip: Clip, files: Mapping[Path, Probe]) -> Clip:

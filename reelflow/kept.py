@@ -1,0 +1,69 @@
+"""Prepared films by what made them, so that a phase whose steps and pictures are the same is not done again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow.media.run import written_whole
+from reelflow.store import Store, digest_of
+
+_FILE = "file:"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWork:
+    """The files that a phase has made, and what was told of them then."""
+
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
+def key_of(command: Sequence[str], *, ffmpeg: Path, room: Path, parts: int = 1) -> str:
+    """What a command makes, as one SHA-256: its words, with its files by their content and not by their place.
+
+    `room` is where files of its steps' own lie; `parts` is how many files it makes. The last word, its target, does not
+    count.
+    """
+    told = [_word(word, room) for word in command[:-1]]
+    own = sorted(f"{path.name} {digest_of(path)}" for path in room.glob("*") if path.is_file()) if room.is_dir() else []
+    program = ffmpeg.stat()
+    named = json.dumps([1, parts, told, own, ffmpeg.name, program.st_size])
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _word(word: str, room: Path) -> str:
+    if word.startswith(_FILE) and (path := Path(word.removeprefix(_FILE))).is_file():
+        return digest_of(path)
+    return word.replace(str(room), "")
+
+
+async def find_kept(store: Store, work_dir: Path, key: str) -> KeptWork | None:
+    """What was kept under a key, if every file of it is still there and sound."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(_place(work_dir, key).read_text("utf-8"))
+        paths = [await store.find(digest, suffix) for digest, suffix in kept["files"]]
+        found = tuple(path for path in paths if path is not None)
+        if len(found) == len(paths):
+            return KeptWork(found, tuple(kept["warnings"]))
+    return None
+
+
+async def keep(store: Store, work_dir: Path, key: str, made: KeptWork) -> KeptWork:
+    """Move the files into the store and note them under the key. They must lie on the store's disk."""
+    files = [await store.keep(path) for path in made.paths]
+    place = _place(work_dir, key)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(place) as part:
+        part.write_text(json.dumps({
+            "files": [[file.digest, file.path.suffix] for file in files], "warnings": list(made.warnings),
+        }, ensure_ascii=False), "utf-8")
+    return KeptWork(tuple(file.path for file in files), made.warnings)
+
+
+def _place(work_dir: Path, key: str) -> Path:
+    return work_dir / "phases" / key[:2] / f"{key}.json"
