@@ -82,7 +82,7 @@ async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any
     async with _reported(recipe, source), open_run() as run:
         limit = read_limit(order.max_cost_usd)
         check_models(recipe, run.settings.model_table)
-        path = await find_source(source, picture=wants_picture(recipe))
+        path = await find_source(source, picture=recipe.takes_picture)
         destination = Destination(
             run.settings.work_dir / "films" / (flow_run.id or recipe.name), order.output or "", order.overwrite)
         recipe = destination.named(recipe, source)
@@ -111,6 +111,15 @@ async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any
                 note(output_film=describe_film(await probe_source(targets[0])))
             await keep_receipt(ask, plan, note(status=RunStatus.COMPLETED))
         return (await _shown(plan, targets[0])).to_dict()
+
+
+async def plan_films(recipe: Recipe, source: str) -> tuple[Plan, Known]:
+    """The plan of a recipe on a source, and what it rests on; nothing is bought. Raises as `make_films`."""
+    async with _reported(recipe, source), open_run() as run:
+        check_models(recipe, run.settings.model_table)
+        path = await find_source(source, picture=recipe.takes_picture)
+        known = await _known(run, recipe, source)
+        return await _planned(recipe, await probe_source(path), known), known
 
 
 async def _known(run: Run, recipe: Recipe, source: str) -> Known:
@@ -288,12 +297,3 @@ async def _reported(recipe: Recipe, source: str) -> AsyncIterator[None]:
 def _joined(words: Any) -> str | None:
     return " → ".join(word for word in words if word) or None
 
-
-def wants_picture(recipe: Recipe) -> bool:
-    """Whether the recipe begins with a picture, which decides what the source `sample` is."""
-    for step in recipe.all_steps():
-        if step.name == "still":
-            return False
-        if isinstance(step, ModelStep):
-            return step.kinds[0].source == "picture"
-    return False

@@ -6,6 +6,7 @@
     │   │   ├── BadRecipe       a recipe with faults: all of them, each with its line and its step
     │   │   └── SourceFault     a source's address did not answer as it may in a moment
     │   ├── BadMedia            a file that isn't a film or a picture that we can read
+    │   ├── Declined            a person has seen a preview and refused the run
     │   ├── OverBudget          the price is over a limit that was set
     │   ├── Decided             a wish is not as it was seen: somebody decided meanwhile, or its reply came after all
     │   ├── QueueRefused        the queue said no (4xx); saying it again gets the same answer
@@ -13,6 +14,7 @@
     │   └── QueueUnreachable    no connection: nothing left this machine
     ├── QueueBusy               the queue asks to come again later (429, 503); nothing was bought
     ├── QueueFault              a status or content call went wrong; asking again costs nothing
+    ├── Unapproved              a preview is made, and a person says whether the run goes on
     ├── SubmitUnknown           a job may or may not have been bought: a person decides
     ├── JobFailed               the queue reports that the job failed, or has lost it
     ├── JobOverdue              the deadline for waiting is over; the queue may still finish and bill the job
@@ -98,6 +100,10 @@ class BadMedia(Refused):
     """A file that isn't a film or a picture that we can read."""
 
 
+class Declined(Refused):
+    """A person has seen a preview and refused the run."""
+
+
 class OverBudget(Refused):
     """The price is over a limit that was set."""
 
@@ -141,6 +147,12 @@ class QueueFault(ReelflowError):
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+
+
+class Unapproved(ReelflowError):
+    """A preview is made, and a person has to say whether the run goes on; nobody can be asked where it runs."""
+
+    exit_code = 3
 
 
 class SubmitUnknown(ReelflowError):

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-import reelflow.media.steps
-import reelflow.model_step  # noqa: F401 - every step enters itself in the table as its module is loaded
+import reelflow.media.steps  # noqa: F401 - every step enters itself in the table as its module is loaded
 from reelflow.choices import Codec, FrameRate, FrameSize, Quality, Time
 from reelflow.errors import BadInput, BadRecipe, Fault
+from reelflow.model_step import ModelStep
 from reelflow.step import STEPS, Step
 from reelflow.variants import Variants
 
@@ -183,6 +183,16 @@ class Recipe(BaseModel):
         """Every step, those of variants among them."""
         return tuple(step for _, step in self.numbered())
 
+    @property
+    def takes_picture(self) -> bool:
+        """Whether it must be given a picture: its first model takes one, and no step before makes one of a film."""
+        for step in self.all_steps():
+            if step.name == "still":
+                return False
+            if isinstance(step, ModelStep):
+                return step.kinds[0].source == "picture"
+        return False
+
     def in_folder(self, folder: Path) -> Recipe:
         """The same, with the files that its steps name found from `folder` on."""
         def moved(step: Step) -> Step:
@@ -194,13 +204,14 @@ class Recipe(BaseModel):
 
     def with_outputs(self, outputs: tuple[OutputSpec, ...]) -> Recipe:
         """The same with other outputs."""
-        return self._with(outputs=outputs)
+        return self.changed(outputs=outputs)
 
     def with_steps(self, steps: Iterable[Step]) -> Recipe:
         """The same with other steps."""
-        return self._with(steps=tuple(Entry(**{step.name: step}) for step in steps))
+        return self.changed(steps=tuple(Entry(**{step.name: step}) for step in steps))
 
-    def _with(self, **changed: Any) -> Recipe:
+    def changed(self, **changed: Any) -> Recipe:
+        """The same but for these fields."""
         made = self.model_copy(update=changed)
         made._lines, made._plain = self._lines, self._plain
         return made

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown
+from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
 from reelflow.job.entry import Paid
 from reelflow.plan import FromFilm
 
@@ -73,6 +73,8 @@ class Report:
         status, key, jobs = RunStatus.FAILED, self.ledger_key, self.job_ids
         if isinstance(error, Refused):
             status = RunStatus.REFUSED
+        elif isinstance(error, Unapproved):
+            status = RunStatus.UNDECIDED
         elif isinstance(error, SubmitUnknown):
             status, key = RunStatus.UNDECIDED, error.key
         if isinstance(error, SubmitUnknown | JobFailed | JobOverdue | FetchFailed) and error.job_id:

@@ -88,7 +88,7 @@ def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     """Check all that can be checked at once, then run the flow `name`, whose parameters are these."""
     given = asdict(common)
     as_json, quiet = given.pop("json"), given.pop("quiet")
-    output = _beside_here(given.pop("output"))
+    output = beside_here(given.pop("output"))
     first = "image" if name in ("motion", "image") else "source"
     # What was not given is left to the flow's own defaults.
     parameters = {first: source, "output": output} | {
@@ -111,7 +111,7 @@ async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
                     max_cost_usd=limit)
 
 
-def _beside_here(output: str | None) -> str:
+def beside_here(output: str | None) -> str:
     """A command's output lies in the folder that it's called in, a deployment's in the work folder."""
     return f"{Path.cwd()}/" if output is None else str(Path(output).expanduser().absolute()) + (
         "/" if output.endswith("/") else "")

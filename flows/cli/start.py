@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     from tasks.facts import Latest
 
 
-def run_one(name: str, parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Run the flow `name`, show its phases, print its report, and return the exit code."""
+def run_one(
+    name: str, parameters: dict[str, Any], *, as_json: bool, quiet: bool, called: str | None = None
+) -> int:
+    """Run the flow `name`, show its phases, print its report (of what is `called` so), and return the exit code."""
     from reelflow.report import Report, RunStatus
     from reelflow.sources import show_source
     from tasks.facts import reporting
 
     if not (quiet or as_json):
-        say(f"reelflow {name}: starting Prefect …")
+        say(f"reelflow {called or name}: starting Prefect …")
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     source = str(parameters.get("source") or parameters.get("image"))
-    with reporting(Report(name, RunStatus.FAILED, source=show_source(source))) as latest:
+    with reporting(Report(called or name, RunStatus.FAILED, source=show_source(source))) as latest:
         try:
             with shown_phases(quiet=quiet or as_json):
                 run_until_stopped(flow(**parameters))

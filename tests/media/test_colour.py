@@ -10,12 +10,10 @@ import av
 import numpy as np
 import pytest
 from nasty import run
+from one_job import plan_of, prepare
 
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 # The bars in RGB; prepared, they are 32 pixels wide each
 BARS = np.array([
@@ -44,7 +42,7 @@ def write_bars(ffmpeg: Path, path: Path, *, matrix: str, span: str, tag: str | N
 
 async def seen(source: Path, model: Model, ffmpeg: Path, folder: Path) -> np.ndarray[Any, Any]:
     """The first prepared picture, read as BT.709 in limited range, in RGB."""
-    plan = plan_film(Recipe(model=model.name, fit="stretch"), await probe(source), model)
+    plan = plan_of(await probe(source), model, fit="stretch")
     sent = await prepare(plan, folder / "sent.mp4", ffmpeg=ffmpeg, timeout=60)
     with av.open(str(sent.path)) as opened:
         y, u, v = next(opened.decode(video=0)).to_ndarray(format="yuv444p").astype(float)

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from test_plan import MODELS, ask, film
+from one_job import plan_of
+from test_plan import MODELS, film
 
 from reelflow.errors import BadInput
 from reelflow.media.command import (
+    Target,
     finish_arguments,
     prepare_arguments,
     remux_arguments,
     subtitle_arguments,
 )
+from reelflow.media.drawing import Take
+from reelflow.media.media_step import Given
 from reelflow.media.opening import FILM_FORMATS
 from reelflow.media.outputs import Codec, choose_encoding, choose_sounds
 from reelflow.media.probe import Chapter, Sound
-from reelflow.media.still_command import picture_arguments, poster_arguments
+from reelflow.media.still_command import poster_arguments
 from reelflow.media.tracks import chapter_file, cut_subtitles
-from reelflow.plan import plan_film, plan_picture
+from reelflow.plan import Pictures, Plan
 
 MODEL = MODELS["lucy-restyle-2"]
-WHOLE = plan_film(ask(), film(), MODEL)
-CUT = plan_film(ask(start=20, duration=2, fit="crop"), film(frames=900, seconds=30.03), MODEL)
+WHOLE = plan_of(film(), MODEL)
+CUT = plan_of(film(frames=900, seconds=30.03), MODEL, start=20, duration=2, fit="crop")
+GIVEN = Given({}, Path("/room"))
 SENT, DONE = Path("/films/sent.mp4"), Path("/films/done.mp4")
 MADE = film(
     path=Path("/films/made.mp4"), width=1280, height=704, rate=Fraction(22), frames=220, seconds=10.0, sounds=()
 )
-ENCODING = choose_encoding(DONE)
+
+
+def finished(
+    plan: Plan, *, step: Fraction = Fraction(1, 22), smooth: bool = False, chapters: Path | None = None
+) -> list[str]:
+    """The last command of a plan of one job that returned MADE, each of whose frames stands for `step` seconds."""
+    feed = plan.feed(1)
+    take = Take(MADE, feed.geometry.placed, step)
+    finish = replace(plan.finish, pictures=Pictures(replace(feed, smooth=smooth)))
+    return finish_arguments(finish, {1: take}, GIVEN, (Target(replace(finish.outputs[0], name="done.mp4"), DONE,
+                                                              chapters=chapters),))
 
 
 def test_prepare_a_whole_film() -> None:
-    assert prepare_arguments(WHOLE, SENT) == [
+    assert prepare_arguments(WHOLE.jobs[0].prepare, {}, GIVEN, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-filter_complex",
         "[0:V:0]settb=AVTB[s0];"
@@ -56,12 +72,12 @@ def test_prepare_a_whole_film() -> None:
 
 
 def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
-    assert prepare_arguments(CUT, SENT) == [
+    assert prepare_arguments(CUT.jobs[0].prepare, {}, GIVEN, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-noaccurate_seek", "-protocol_whitelist", "file", "-reinit_filter", "0", "-ss", "9.986633", "-i",
         "file:/clips/in.mp4", "-filter_complex",
-        "[0:V:0]crop=1920:1056:0:12:exact=1[s0];"
-        "[s0]trim=start=19.970284[s1];"
+        "[0:V:0]trim=start=19.970284[s0];"
+        "[s0]crop=1920:1056:0:12:exact=1[s1];"
         "[s1]settb=AVTB[s2];"
         "[s2]setpts=PTS-(20.002983)/TB[s3];"
         "[s3]fps=fps=22:round=up:start_time=0[s4];"
@@ -80,7 +96,7 @@ def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
 
 
 def test_remux_leaves_all_but_the_pictures_behind() -> None:
-    assert remux_arguments(WHOLE, SENT) == [
+    assert remux_arguments(WHOLE.source, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-map", "0:V:0", "-f",
         "mp4", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_chapters", "-1", "-map_metadata",
@@ -89,11 +105,7 @@ def test_remux_leaves_all_but_the_pictures_behind() -> None:
 
 
 def test_finish_a_whole_film_copies_its_sound() -> None:
-    sounds = choose_sounds(WHOLE.source.sounds, ENCODING.container, trimmed=False)
-    assert finish_arguments(
-        WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=300, encoding=ENCODING,
-        sounds=sounds,
-    ) == [
+    assert finished(WHOLE) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/films/made.mp4", "-format_whitelist",
         FILM_FORMATS, "-itsoffset", "0", "-max_pixels", "35389440", "-protocol_whitelist", "file", "-reinit_filter",
@@ -117,10 +129,7 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
 
 
 def test_finish_a_cut_trims_its_sound() -> None:
-    sounds = choose_sounds(CUT.source.sounds, ENCODING.container, trimmed=True)
-    assert finish_arguments(
-        CUT, MADE, CUT.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=60, encoding=ENCODING, sounds=sounds
-    ) == [
+    assert finished(CUT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/films/made.mp4", "-format_whitelist",
         FILM_FORMATS, "-itsoffset", "-19.986633", "-max_pixels", "35389440", "-noaccurate_seek",
@@ -152,8 +161,8 @@ def test_prepare_a_picture() -> None:
         path=Path("/clips/in.jpg"), is_picture=True, format="jpeg", frames=1, rate=Fraction(0), seconds=0.0, width=1000,
         height=1501, sounds=(),
     )
-    plan = plan_picture(ask(), still, MODELS["lucy-motion"])
-    assert picture_arguments(plan, Path("/films/.sent.png.part"), suffix=".png") == [
+    plan = plan_of(still, MODELS["lucy-motion"])
+    assert prepare_arguments(plan.jobs[0].prepare, {}, GIVEN, Path("/films/.sent.png.part"), suffix=".png") == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-f", "jpeg_pipe", "-max_pixels", "35389440", "-noautorotate",
         "-protocol_whitelist", "file", "-i", "file:/clips/in.jpg", "-filter_complex",
         "[0]scale=704:1056:flags=lanczos+accurate_rnd[s0];"
@@ -195,10 +204,7 @@ def test_poster_as_jpeg_names_its_own_colours() -> None:
 
 def test_smooth_makes_up_pictures_only_where_the_rate_is_raised() -> None:
     def graph(frames: int, *, smooth: bool) -> str:
-        arguments = finish_arguments(
-            WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, frames), frames=300, encoding=ENCODING,
-            smooth=smooth,
-        )
+        arguments = finished(WHOLE, step=Fraction(1, frames), smooth=smooth)
         return arguments[arguments.index("-filter_complex") + 1]
 
     assert "minterpolate=fps=30000/1001" in graph(22, smooth=True)
@@ -206,10 +212,7 @@ def test_smooth_makes_up_pictures_only_where_the_rate_is_raised() -> None:
 
 
 def test_chapters_come_in_as_an_input_of_their_own() -> None:
-    arguments = finish_arguments(
-        WHOLE, MADE, WHOLE.prepare.geometry.placed, DONE, step=Fraction(1, 22), frames=300, encoding=ENCODING,
-        chapters=Path("/films/chapters.txt"),
-    )
+    arguments = finished(WHOLE, chapters=Path("/films/chapters.txt"))
     assert arguments[arguments.index("ffmetadata") - 1:][:4] == ["-f", "ffmetadata", "-i", "file:/films/chapters.txt"]
     assert arguments[arguments.index("-map_chapters") + 1] == "1"
 

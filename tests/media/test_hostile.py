@@ -16,16 +16,13 @@ from typing import Any
 import pytest
 from nasty import encoded, later
 from numbered import write_numbered
+from one_job import finish, plan_of, prepare
 
 from reelflow.errors import BadInput, MediaFailed, MediaTimeout, Refused
-from reelflow.media.finish import finish
 from reelflow.media.picture import write_poster
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.media.run import Progress
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 
 @pytest.fixture
@@ -104,7 +101,7 @@ async def test_a_name_is_only_a_name(
     (work_dir / "out").mkdir()
     plain.rename(work_dir / "in" / name)
     monkeypatch.chdir(work_dir / "in")
-    plan = plan_film(Recipe(model="small"), await probe(Path(name)), small_model)
+    plan = plan_of(await probe(Path(name)), small_model)
     sent = await prepare(plan, work_dir / "out" / name, ffmpeg=either, timeout=20)
     generated = await render(sent.path) if name not in ("100%d %03d.mp4",) else sent.path
     monkeypatch.chdir(work_dir)
@@ -152,7 +149,7 @@ async def gone_within_a_second(marker: Path) -> bool:
 async def test_an_end_that_comes_too_soon_leaves_nothing(
     ending: str, room: str, either: Path, long_film: Path, small_model: Model, work_dir: Path
 ) -> None:
-    plan = plan_film(Recipe(model="small", size="source"), await probe(long_film), small_model)
+    plan = plan_of(await probe(long_film), small_model, size="source")
     begun = asyncio.Event()
 
     def watch(seen: Progress) -> None:
@@ -187,16 +184,14 @@ async def test_a_killed_parent_takes_its_ffmpeg_along(
     script = textwrap.dedent("""
         import asyncio, sys
         from pathlib import Path
-        from reelflow.media.finish import finish
-        from reelflow.media.prepare import prepare
+        sys.path.insert(0, sys.argv.pop())
+        from one_job import finish, plan_of, prepare
         from reelflow.media.probe import probe
         from reelflow.models import parse_row
-        from reelflow.plan import plan_film
-        from reelflow.recipe import Recipe
 
         async def main(room, ffmpeg, source, folder, sent):
             model = parse_row("small", {"kind": "edit", "width": 256, "height": 144, "fps": 20})
-            plan = plan_film(Recipe(model="small"), await probe(source), model)
+            plan = plan_of(await probe(source), model)
             tell = {"ffmpeg": ffmpeg, "timeout": 60, "on_progress": lambda seen: print(seen.frame, flush=True)}
             if room == "prepare":
                 await prepare(plan, folder / "done.mp4", **tell)
@@ -208,10 +203,11 @@ async def test_a_killed_parent_takes_its_ffmpeg_along(
     sent, folder = work_dir / "sent.mp4", work_dir / "out"
     folder.mkdir()
     if room == "finish":
-        plan = plan_film(Recipe(model="small"), await probe(long_film), small_model)
+        plan = plan_of(await probe(long_film), small_model)
         await prepare(plan, sent, ffmpeg=ffmpeg, timeout=60)
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, room, str(either), str(long_film), str(folder), str(sent)],
+        [sys.executable, "-c", script, room, str(either), str(long_film), str(folder), str(sent),
+         str(Path(__file__).parent)],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
     )
     assert parent.stdout is not None and parent.stdout.readline()
@@ -242,7 +238,7 @@ def full_disk(work_dir: Path) -> Iterator[Path]:
 async def test_a_full_disk_is_said_and_leaves_no_file(
     room: str, either: Path, ffmpeg: Path, long_film: Path, small_model: Model, work_dir: Path, full_disk: Path
 ) -> None:
-    plan = plan_film(Recipe(model="small"), await probe(long_film), small_model)
+    plan = plan_of(await probe(long_film), small_model)
     with pytest.raises(MediaFailed, match="no room left on the disk"):
         if room == "prepare":
             await prepare(plan, full_disk / "done.mp4", ffmpeg=either, timeout=60)
@@ -255,7 +251,7 @@ async def test_a_full_disk_is_said_and_leaves_no_file(
 async def test_a_file_that_may_not_grow_leaves_no_file(
     either: Path, long_film: Path, small_model: Model, work_dir: Path
 ) -> None:
-    plan = plan_film(Recipe(model="small"), await probe(long_film), small_model)
+    plan = plan_of(await probe(long_film), small_model)
     script = work_dir / "ffmpeg"
     script.write_text(f'#!/bin/sh\ntrap "" XFSZ\nulimit -f 100\nexec "{either}" "$@"\n')
     script.chmod(0o755)
@@ -266,6 +262,6 @@ async def test_a_file_that_may_not_grow_leaves_no_file(
 
 async def test_a_folder_that_is_not_there_is_said(ffmpeg: Path, small_model: Model, work_dir: Path) -> None:
     source = write_numbered(work_dir / "in.mp4", frames=5)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     with pytest.raises(MediaFailed, match="No such file or directory"):
         await prepare(plan, work_dir / "none" / "sent.mp4", ffmpeg=ffmpeg, timeout=20)

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 from nasty import later
 from numbered import read_beeps, read_numbers, write_numbered
+from one_job import finish, plan_of, prepare
 
 from reelflow.errors import BadResult
-from reelflow.media.finish import finish
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import Plan, plan_film
-from reelflow.recipe import Recipe
+from reelflow.plan import Plan
 
 FRAMES, RATE = 60, 30  # two seconds, 40 frames sent
 
@@ -23,7 +21,7 @@ FRAMES, RATE = 60, 30  # two seconds, 40 frames sent
 @pytest.fixture
 async def sent(ffmpeg: Path, small_model: Model, work_dir: Path) -> tuple[Plan, Path]:
     source = write_numbered(work_dir / "in.mp4", rate=RATE, frames=FRAMES)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     return plan, (await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=20)).path
 
 
@@ -118,7 +116,7 @@ async def test_size_rate_and_fit_are_as_asked(
     asked: dict[str, str], either: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
 ) -> None:
     source = write_numbered(work_dir / "in.mp4", rate=RATE, frames=FRAMES, size=(160, 120))
-    plan = plan_film(Recipe(model="small", **asked), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model, **asked)
     path = (await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=20)).path
     done = await finish(plan, await render(path), work_dir / "done.mp4", ffmpeg=either, timeout=20)
     wanted = {"size": (256, 144), "fit": (160, 90)}.get(next(iter(asked)), (160, 120))

@@ -10,16 +10,13 @@ import av
 import numpy as np
 import pytest
 from nasty import NASTY, OFTEN, Nasty, later
+from one_job import finish, plan_of, prepare
 
 from reelflow.errors import Refused
-from reelflow.media.finish import finish
 from reelflow.media.picture import write_poster
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.media.run import find_ffmpeg
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 LIMIT = 20
 
@@ -51,7 +48,7 @@ async def test_it_comes_back_right(
     source = made(nasty, films)
     async with asyncio.timeout(LIMIT * 3):
         found = await probe(source, timeout=LIMIT)
-        plan = plan_film(Recipe(model="small"), found, small_model)
+        plan = plan_of(found, small_model)
         sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=LIMIT)
         generated = await render(sent.path)
         done = await finish(plan, generated, work_dir / "done.mp4", ffmpeg=either, timeout=LIMIT)

@@ -9,16 +9,13 @@ import numpy as np
 import pytest
 from nasty import later
 from numbered import read_number, write_numbered
+from one_job import finish, plan_of, prepare
 from PIL import Image, ImageDraw
 
 from reelflow.errors import BadInput, BadResult
-from reelflow.media.finish import finish
 from reelflow.media.picture import write_before_after, write_poster
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model, ModelTable, parse_row
-from reelflow.plan import plan_film, plan_picture
-from reelflow.recipe import Recipe
 
 
 def drawn(width: int, height: int) -> Image.Image:
@@ -47,7 +44,7 @@ async def test_a_picture_goes_out_and_comes_back(
 ) -> None:
     source = work_dir / f"in{suffix}"
     drawn(*size).save(source, **({"quality": 95} if suffix in (".jpg", ".webp") else {}))
-    plan = plan_picture(Recipe(model="picture"), await probe(source), image_model)
+    plan = plan_of(await probe(source), image_model)
     sent = await prepare(plan, work_dir / "sent.png", ffmpeg=either, timeout=20)
     with Image.open(sent.path) as picture:
         assert picture.size == ((256, 144) if size[0] > size[1] else (144, 256))
@@ -69,7 +66,7 @@ async def test_a_picture_is_sent_upright(
     for step in backwards:
         stored = stored.transpose(Image.Transpose(step))
     stored.save(source, exif=exif, quality=95)
-    plan = plan_picture(Recipe(model="picture", fit="stretch"), await probe(source), image_model)
+    plan = plan_of(await probe(source), image_model, fit="stretch")
     sent = await prepare(plan, work_dir / "sent.jpg", ffmpeg=either, timeout=20)
     with Image.open(sent.path) as picture:
         assert picture.size == (256, 144)
@@ -82,8 +79,8 @@ async def test_motion_makes_a_film_of_the_picture_s_size(
     motion = parse_row("small-motion", {"like": "lucy-motion", "width": 256, "height": 144, "seconds": 1.0})
     source = work_dir / "in.png"
     drawn(301, 200).save(source)
-    plan = plan_picture(Recipe(model="small-motion"), await probe(source), motion)
-    assert (plan.billed_seconds, plan.cost_usd) == (1.0, motion.price(1.0))
+    plan = plan_of(await probe(source), motion)
+    assert (plan.seconds, plan.cost_usd) == (1.0, motion.price(1.0))
     sent = await prepare(plan, work_dir / "sent.png", ffmpeg=either, timeout=20)
     generated = work_dir / "generated.mkv"
     await render_still(sent.path, generated, ffmpeg, frames=25)
@@ -142,12 +139,12 @@ async def test_films_and_pictures_are_told_apart(
     drawn(64, 48).save(work_dir / "in.png")
     film, picture = await probe(write_numbered(work_dir / "in.mp4", frames=5)), await probe(work_dir / "in.png")
     with pytest.raises(BadInput, match=r"in\.mp4 is a video; picture needs a picture"):
-        plan_picture(Recipe(model="picture"), film, image_model)
+        plan_of(film, image_model)
     with pytest.raises(BadInput, match=r"in\.png is a picture; small needs a video"):
-        plan_film(Recipe(model="small"), picture, small_model)
+        plan_of(picture, small_model)
     with pytest.raises(BadInput, match="no start"):
-        plan_picture(Recipe(model="picture", start=1), picture, ModelTable.standard()["lucy-image-2"])
-    plan = plan_picture(Recipe(model="picture"), picture, image_model)
+        plan_of(picture, ModelTable.standard()["lucy-image-2"], start=1)
+    plan = plan_of(picture, image_model)
     with pytest.raises(BadResult, match="returned a film where a picture"):
         await finish(plan, work_dir / "in.mp4", work_dir / "done.png", ffmpeg=ffmpeg, timeout=20)
     with pytest.raises(BadInput, match=r"does not end in \.png"):

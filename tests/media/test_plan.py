@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_job import plan_of
 
 from reelflow.errors import BadInput
 from reelflow.media.geometry import Size
 from reelflow.media.probe import Colour, Probe, Sound
 from reelflow.models import ModelTable
-from reelflow.plan import How, plan_film, plan_picture
-from reelflow.recipe import Recipe
+from reelflow.plan import FromFilm, How, Plan, Span
 
 MODELS = ModelTable.standard()
 NTSC = Fraction(30000, 1001)
@@ -32,28 +32,32 @@ def film(**about: Any) -> Probe:
     return Probe(**facts | about)
 
 
-def ask(**asked: Any) -> Recipe:
-    return Recipe(model="lucy-restyle-2", prompt="x", **asked)
+def span_of(plan: Plan) -> Span:
+    feed = plan.jobs[0].prepare.pictures.feed
+    assert isinstance(feed, FromFilm)
+    return feed.span
 
 
 def test_a_whole_film_is_worked_out_to_the_frame() -> None:
-    plan = plan_film(ask(), film(), MODELS["lucy-restyle-2"])
-    assert (plan.prepare.frames, plan.prepare.rate, plan.prepare.how) == (220, 22, How.ENCODE)
-    assert plan.billed_seconds == 10.0 and plan.cost_usd == Decimal("0.1000")
-    assert (plan.finish.size, plan.finish.rate, plan.finish.frames) == (Size(1920, 1080), NTSC, 300)
-    assert plan.finish.crop and not plan.prepare.span.trimmed and plan.warnings == ()  # type: ignore[union-attr]
+    plan = plan_of(film(), MODELS["lucy-restyle-2"])
+    prepare, feed = plan.jobs[0].prepare, plan.feed(1)
+    assert (prepare.frames, prepare.rate, prepare.how) == (220, 22, How.ENCODE)
+    assert plan.seconds == 10.0 and plan.cost_usd == Decimal("0.1000")
+    assert (feed.clip.size, feed.clip.rate, feed.clip.frames) == (Size(1920, 1080), NTSC, 300)
+    assert feed.crops and not span_of(plan).trimmed and plan.warnings == ()
 
 
 def test_size_and_rate_of_the_model_can_be_kept() -> None:
-    plan = plan_film(ask(size="model", rate="model"), film(), MODELS["lucy-restyle-2"])
-    assert (plan.finish.size, plan.finish.rate, plan.finish.frames) == (Size(1280, 704), 22, 220)
-    assert not plan.finish.crop
+    plan = plan_of(film(), MODELS["lucy-restyle-2"], size="model", rate="model")
+    feed = plan.feed(1)
+    assert (feed.clip.size, feed.clip.rate, feed.clip.frames) == (Size(1280, 704), 22, 220)
+    assert not feed.crops
 
 
 def test_portrait_goes_out_in_portrait() -> None:
-    plan = plan_film(ask(), film(turn=90), MODELS["lucy-restyle-2"])
-    assert plan.prepare.geometry.frame == Size(704, 1280)
-    assert plan.finish.size == Size(1080, 1920)
+    plan = plan_of(film(turn=90), MODELS["lucy-restyle-2"])
+    assert plan.jobs[0].prepare.geometry.frame == Size(704, 1280)
+    assert plan.feed(1).clip.size == Size(1080, 1920)
 
 
 @pytest.mark.parametrize(("asked", "first", "frames"), [
@@ -65,38 +69,39 @@ def test_portrait_goes_out_in_portrait() -> None:
     ({"start": 9.98, "end": "00:00:10.01"}, 299, 1),
 ])
 def test_a_cut_is_from_the_nearest_frame_to_the_nearest_frame(asked: dict[str, Any], first: int, frames: int) -> None:
-    span = plan_film(ask(**asked), film(first_time=0.5), MODELS["lucy-restyle-2"]).prepare.span
-    assert span is not None and (span.first, span.frames) == (first, frames)
+    span = span_of(plan_of(film(first_time=0.5), MODELS["lucy-restyle-2"], **asked))
+    assert (span.first, span.frames) == (first, frames)
     assert span.begin == pytest.approx(0.5 + float(first / NTSC))
     assert span.trimmed is (frames < 300)
 
 
 @pytest.mark.parametrize(("asked", "said", "field"), [
-    ({"start": 11}, r"The start \(11 s\) lies behind the end of /clips/in.mp4, which is 10.010 s long.", "start"),
+    ({"start": 11}, r"The start \(11 s\) lies behind the end of the film, which is 10.010 s long.", "start"),
     ({"end": 12}, r"The end \(12 s\) lies behind the end", "end"),
     ({"start": 9, "duration": 2}, r"The end \(11 s\) lies behind the end", "duration"),
     ({"start": 1, "end": 1.01}, r"Between 1 s and 1.01 s lies no frame", "end"),
 ])
 def test_a_cut_outside_the_film_is_refused(asked: dict[str, Any], said: str, field: str) -> None:
     with pytest.raises(BadInput, match=said) as refusal:
-        plan_film(ask(**asked), film(), MODELS["lucy-restyle-2"])
+        plan_of(film(), MODELS["lucy-restyle-2"], **asked)
     assert refusal.value.field == field
 
 
-def test_a_film_longer_than_the_model_takes_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"gives 10.00 s of film; lucy-clip takes at most 5 s: cut it with --duration 5"):
-        plan_film(ask(), film(), MODELS["lucy-clip"])
-    assert plan_film(ask(duration=5), film(), MODELS["lucy-clip"]).prepare.frames == 125
+def test_a_film_longer_than_the_model_takes_goes_out_in_pieces() -> None:
+    plan = plan_of(film(), MODELS["lucy-clip"])
+    assert [piece.frames for piece in plan.jobs[0].prepare.pieces] == [83, 84, 83]
+    assert (plan.seconds, plan.cost_usd) == (10.0, Decimal("1.5000"))
+    assert plan_of(film(), MODELS["lucy-clip"], duration=5).jobs[0].prepare.frames == 125
 
 
 def test_an_unknown_price_stays_unknown() -> None:
-    assert plan_film(ask(), film(), MODELS["lucy-2.6"]).cost_usd is None
+    assert plan_of(film(), MODELS["lucy-2.6"]).cost_usd is None
 
 
 def test_a_film_that_is_right_as_it_is_is_not_encoded() -> None:
     ready = film(width=1280, height=704, rate=Fraction(22), frames=220, seconds=10.0)
     model = MODELS["lucy-restyle-2"]
-    assert plan_film(ask(), ready, model).prepare.how is How.COPY
+    assert plan_of(ready, model).jobs[0].prepare.how is How.COPY
     for about in (
         {"codec": "hevc"}, {"pixels": "yuv422p"}, {"sample_aspect": Fraction(16, 15)}, {"mirrored": True},
         {"interlaced": True}, {"colour": Colour("bt709", "pc")}, {"colour": Colour()}, {"unevenness": 0.002},
@@ -104,25 +109,25 @@ def test_a_film_that_is_right_as_it_is_is_not_encoded() -> None:
         {"damage": ("it is damaged",)}, {"rate": Fraction(25)}, {"width": 1278},
     ):
         changed = film(**{"width": 1280, "height": 704, "rate": Fraction(22), "frames": 220, "seconds": 10.0} | about)
-        assert plan_film(ask(), changed, model).prepare.how is How.ENCODE, about
-    assert plan_film(ask(end=5), ready, model).prepare.how is How.ENCODE
+        assert plan_of(changed, model).jobs[0].prepare.how is How.ENCODE, about
+    assert plan_of(ready, model, end=5).jobs[0].prepare.how is How.ENCODE
 
 
 def test_warnings_are_errors_when_strict() -> None:
     hdr = film(colour=Colour("bt2020nc", "tv", "smpte2084", "bt2020"))
-    plan = plan_film(ask(), hdr, MODELS["lucy-restyle-2"])
+    plan = plan_of(hdr, MODELS["lucy-restyle-2"])
     assert plan.warnings == ("in.mp4 is HDR (PQ); the finished film is not.",)
     with pytest.raises(BadInput, match="is HDR"):
-        plan_film(ask(strict=True), hdr, MODELS["lucy-restyle-2"])
+        plan_of(hdr, MODELS["lucy-restyle-2"], strict=True)
 
 
 def test_a_picture_for_motion_is_planned_by_the_model_s_length() -> None:
     still = film(is_picture=True, frames=1, rate=Fraction(0), seconds=0.0, width=1000, height=1501, sounds=())
-    plan = plan_picture(ask(), still, MODELS["lucy-motion"])
-    assert (plan.prepare.geometry.frame, plan.finish.size) == (Size(704, 1280), Size(1000, 1502))
-    assert (plan.billed_seconds, plan.cost_usd, plan.finish.rate) == (5.0, Decimal("0.1500"), 25)
-    image = plan_picture(ask(resolution="480p"), still, MODELS["lucy-image-2"])
-    assert (image.billed_seconds, image.cost_usd, image.finish.frames) == (0.0, Decimal("0.01"), 1)
+    plan = plan_of(still, MODELS["lucy-motion"])
+    assert (plan.jobs[0].prepare.geometry.frame, plan.finish.clip.size) == (Size(704, 1280), Size(1000, 1502))
+    assert (plan.seconds, plan.cost_usd, plan.finish.clip.rate) == (5.0, Decimal("0.1500"), 25)
+    image = plan_of(still, MODELS["lucy-image-2"], resolution="480p")
+    assert (image.seconds, image.cost_usd, image.finish.clip.frames) == (0.0, Decimal("0.01"), 1)
 
 
 def test_facts_go_to_json_and_back() -> None:

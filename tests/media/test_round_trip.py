@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from numbered import read_beeps, read_numbers, write_numbered
+from one_job import plan_of, prepare
 
 from reelflow.media.finish import Finished, finish
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import Plan, plan_film
-from reelflow.recipe import Recipe
+from reelflow.plan import Plan
 
 NTSC = {"23.976": Fraction(24000, 1001), "29.97": Fraction(30000, 1001), "59.94": Fraction(60000, 1001)}
 RATES = {**NTSC, **{str(rate): Fraction(rate) for rate in (24, 25, 30, 50, 60)}}
@@ -23,7 +22,7 @@ RATES = {**NTSC, **{str(rate): Fraction(rate) for rate in (24, 25, 30, 50, 60)}}
 async def there_and_back(
     source: Path, model: Model, ffmpeg: Path, render: Any, work_dir: Path, *, suffix: str = ".mp4", **asked: Any
 ) -> tuple[Plan, Finished]:
-    plan = plan_film(Recipe(model=model.name, **asked), await probe(source), model)
+    plan = plan_of(await probe(source), model, **asked)
     prepared = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=120)
     generated = await render(prepared.path)
     return plan, await finish(plan, generated, work_dir / f"done{suffix}", ffmpeg=ffmpeg, timeout=120)

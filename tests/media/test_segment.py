@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 from nasty import later
 from numbered import read_beeps, read_numbers, write_numbered
+from one_job import finish_pieces, plan_of, prepare_pieces, with_pieces
 
 from reelflow.errors import BadInput, BadResult
+from reelflow.media.pieces import Piece, cut_at, cut_evenly
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
-from reelflow.media.segment import Piece, cut_at, cut_evenly, finish_pieces, prepare_pieces
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 NTSC = Fraction(30000, 1001)
 
@@ -45,7 +44,7 @@ def test_cuts_that_make_no_sense_are_refused(cuts: list[int], overlap: int, said
         cut_at(60, cuts, overlap=overlap)
 
 
-async def rendered(ffmpeg: Path, sent: tuple[Path, ...], folder: Path, filters: str = "null") -> list[Path]:
+async def rendered(ffmpeg: Path, sent: list[Path], folder: Path, filters: str = "null") -> list[Path]:
     made = []
     for number, path in enumerate(sent):
         made.append(folder / f"made-{number}.mp4")
@@ -62,16 +61,16 @@ async def test_odd_cuts_give_every_frame_once(
 ) -> None:
     rate = Fraction(rate)
     source = write_numbered(work_dir / "in.mp4", rate=rate, frames=int(3 * rate))
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model, in_pieces=True)
-    total = plan.prepare.frames
+    plan = plan_of(await probe(source), small_model)
+    total = plan.jobs[0].prepare.frames
     pieces = cut_at(total, [1, 7, 8, 41, total - 1])
-    sent = await prepare_pieces(plan, pieces, work_dir, ffmpeg=build, timeout=60)
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=build, timeout=60)
     assert [(await probe(path)).frames for path in sent] == [1, 6, 1, 33, total - 42, 1]
     shown = [picture.number for path in sent for picture in read_numbers(path)]
     assert shown == [round(index * rate / 20 - Fraction(1, 1000)) for index in range(total)]
 
     made = await rendered(ffmpeg, sent, work_dir)
-    done = await finish_pieces(plan, pieces, made, work_dir / "done.mp4", ffmpeg=build, timeout=60)
+    done = await finish_pieces(with_pieces(plan, pieces), made, work_dir / "done.mp4", ffmpeg=build, timeout=60)
     pictures = read_numbers(done.path)
     assert len(pictures) == int(3 * rate) == done.frames and done.warnings == ()
     allowed = max(1, int(rate / 20))
@@ -89,12 +88,12 @@ async def test_pieces_are_joined_in_any_container(
     suffix: str, codec: str | None, either: Path, ffmpeg: Path, small_model: Model, work_dir: Path
 ) -> None:
     source = write_numbered(work_dir / "in.mp4", rate=30, frames=90)
-    plan = plan_film(Recipe(model="small", start=0.5), await probe(source), small_model, in_pieces=True)
-    pieces = cut_evenly(plan.prepare.frames, most=20)
-    sent = await prepare_pieces(plan, pieces, work_dir, ffmpeg=either, timeout=60)
+    plan = plan_of(await probe(source), small_model, start=0.5)
+    pieces = cut_evenly(plan.jobs[0].prepare.frames, most=20)
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=either, timeout=60)
     made = await rendered(ffmpeg, sent, work_dir)
     done = await finish_pieces(
-        plan, pieces, made, work_dir / f"done{suffix}", ffmpeg=either, timeout=60, codec=codec)
+        with_pieces(plan, pieces), made, work_dir / f"done{suffix}", ffmpeg=either, timeout=60, codec=codec)
     pictures = read_numbers(done.path)
     assert len(pictures) == 75
     assert all(picture.number is not None and abs(picture.number - 15 - index) <= 1
@@ -109,13 +108,13 @@ async def test_a_crossfade_keeps_every_frame(
 ) -> None:
     rate = Fraction(rate)
     source = write_numbered(work_dir / "in.mp4", rate=rate, frames=int(4 * rate))
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model, in_pieces=True)
-    pieces = cut_evenly(plan.prepare.frames, most=32, overlap=6)
+    plan = plan_of(await probe(source), small_model)
+    pieces = cut_evenly(plan.jobs[0].prepare.frames, most=32, overlap=6)
     assert len(pieces) == 3
-    sent = await prepare_pieces(plan, pieces, work_dir, ffmpeg=build, timeout=60)
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=build, timeout=60)
     assert [(await probe(path)).frames for path in sent] == [piece.frames for piece in pieces]
     made = await rendered(ffmpeg, sent, work_dir)
-    done = await finish_pieces(plan, pieces, made, work_dir / "done.mp4", ffmpeg=build, timeout=60)
+    done = await finish_pieces(with_pieces(plan, pieces), made, work_dir / "done.mp4", ffmpeg=build, timeout=60)
     pictures = read_numbers(done.path)
     assert len(pictures) == int(4 * rate)
     # Both sides of the fade show the same numbers, so that a piece that slipped would make them unreadable.
@@ -130,12 +129,12 @@ async def test_a_fade_goes_from_one_look_to_the_next(
 
     source = work_dir / "in.mp4"
     write_numbered(source, rate=20, frames=40)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model, in_pieces=True)
+    plan = plan_of(await probe(source), small_model)
     pieces = cut_at(40, [16], overlap=9)
-    sent = await prepare_pieces(plan, pieces, work_dir, ffmpeg=either, timeout=60)
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=either, timeout=60)
     looks = [(await rendered(ffmpeg, sent[at:at + 1], work_dir, f"drawbox=c={grey}:t=fill"))[0].rename(
         work_dir / f"look-{at}.mp4") for at, grey in enumerate(("black", "white"))]
-    done = await finish_pieces(plan, pieces, looks, work_dir / "done.mp4", ffmpeg=either, timeout=60)
+    done = await finish_pieces(with_pieces(plan, pieces), looks, work_dir / "done.mp4", ffmpeg=either, timeout=60)
     with av.open(str(done.path)) as opened:
         light = [float(frame.to_ndarray(format="gray").mean()) for frame in opened.decode(video=0)]
     assert max(light[:16]) < 20 and min(light[25:]) > 230
@@ -147,19 +146,20 @@ async def test_a_piece_that_came_back_wrong_is_named(
     ffmpeg: Path, small_model: Model, work_dir: Path
 ) -> None:
     source = write_numbered(work_dir / "in.mp4", rate=20, frames=60)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model, in_pieces=True)
+    plan = plan_of(await probe(source), small_model)
     pieces = cut_evenly(60, most=30)
-    sent = await prepare_pieces(plan, pieces, work_dir, ffmpeg=ffmpeg, timeout=60)
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=ffmpeg, timeout=60)
     one = await rendered(ffmpeg, sent[:1], work_dir)
     short = (await rendered(ffmpeg, sent[1:], work_dir, "trim=end_frame=29"))[0].rename(work_dir / "short.mp4")
     first = (await rendered(ffmpeg, sent[:1], work_dir))[0]
-    done = await finish_pieces(plan, pieces, [first, short], work_dir / "done.mp4", ffmpeg=ffmpeg, timeout=60)
+    plan = with_pieces(plan, pieces)
+    done = await finish_pieces(plan, [first, short], work_dir / "done.mp4", ffmpeg=ffmpeg, timeout=60)
     assert done.frames == 60
     assert done.warnings == ("Piece 2: small returned 1 frame less than the 30 sent; the end was held.",)
     broken = work_dir / "broken.mp4"
     broken.write_text("no")
     with pytest.raises(BadResult, match="What the model returned for piece 2 can't be used"):
-        await finish_pieces(plan, pieces, [one[0], broken], work_dir / "no.mp4", ffmpeg=ffmpeg, timeout=60)
+        await finish_pieces(with_pieces(plan, pieces), [one[0], broken], work_dir / "no.mp4", ffmpeg=ffmpeg, timeout=60)
     assert not (work_dir / "no.mp4").exists() and not list(work_dir.glob(".*"))
 
 
@@ -169,7 +169,7 @@ async def test_memory_is_flat_in_the_number_of_pieces(
 ) -> None:
     """The most that any ffmpeg of a whole way took, in 3 pieces and in 60."""
     source = write_numbered(work_dir / "in.mp4", rate=20, frames=600)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model, in_pieces=True)
+    plan = plan_of(await probe(source), small_model)
     peaks: list[float] = []
     for count in (3, 60):
         folder = work_dir / str(count)
@@ -183,8 +183,8 @@ async def test_memory_is_flat_in_the_number_of_pieces(
         )
         counted.chmod(0o755)
         pieces = cut_evenly(600, most=600 // count)
-        sent = await prepare_pieces(plan, pieces, folder, ffmpeg=counted, timeout=60)
-        await finish_pieces(plan, pieces, sent, folder / "done.mp4", ffmpeg=counted, timeout=60)
+        sent = await prepare_pieces(with_pieces(plan, pieces), folder, ffmpeg=counted, timeout=60)
+        await finish_pieces(with_pieces(plan, pieces), sent, folder / "done.mp4", ffmpeg=counted, timeout=60)
         peaks.append(max(int(line) for line in (folder / "peaks").read_text().split()) / 1024)
     measured(f"peak of ffmpeg: {peaks[0]:.0f} MiB with 3 pieces, {peaks[1]:.0f} MiB with 60")
     assert peaks[1] <= peaks[0] * 1.1 + 8

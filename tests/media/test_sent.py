@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 from nasty import encoded, run
 from numbered import write_numbered
+from one_job import finish, plan_of, prepare
 
-from reelflow.media.finish import finish
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import How, plan_film
-from reelflow.recipe import Recipe
+from reelflow.plan import How
 
 SECRETS = ("+51.5007-000.1246", "Secret title", "Someone's phone", "Hidden chapter", "2031-05-06")
 
@@ -49,7 +47,7 @@ async def test_it_is_one_bare_stream_at_even_times(
 ) -> None:
     source = work_dir / "in.mov"
     with_secrets(ffmpeg, source)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
     assert sent.how is How.ENCODE and sent.frames == 20 and sent.seconds == 1.0
     assert boxes(sent.path)[:2] == [b"ftyp", b"moov"]
@@ -71,7 +69,7 @@ async def test_a_film_that_is_ready_is_only_stripped(
     with_secrets(
         ffmpeg, source, "testsrc2=s=256x144:r=20:d=1", "-c:v", "libx264", "-vf", "format=yuv420p,setparams="
         "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv")
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
     assert sent.how is How.COPY and sent.frames == 20
     content = sent.path.read_bytes()
@@ -87,7 +85,7 @@ async def test_a_film_that_is_ready_is_only_stripped(
 
 async def test_the_same_clip_gives_the_same_bytes(either: Path, small_model: Model, work_dir: Path) -> None:
     source = write_numbered(work_dir / "in.mp4", frames=60)
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     first = await prepare(plan, work_dir / "1.mp4", ffmpeg=either, timeout=20)
     second = await prepare(plan, work_dir / "2.mp4", ffmpeg=either, timeout=20)
     assert first.path.read_bytes() == second.path.read_bytes()
@@ -104,7 +102,7 @@ async def test_noise_stays_under_the_cap(
     source = work_dir / "in.mkv"
     run(ffmpeg, "-f", "lavfi", "-i", f"nullsrc=s=640x352:r=20:d={seconds},geq=random(1)*255:128:128", "-c:v", "libx264",
         "-qp", "10", "-preset", "ultrafast", source)
-    plan = plan_film(Recipe(model="small"), await probe(source), model)
+    plan = plan_of(await probe(source), model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=120)
     measured(f"{seconds} s of noise under {cap} MiB: {sent.path.stat().st_size / 2**20:.2f} MiB")
     assert sent.path.stat().st_size <= cap * 2**20
@@ -116,7 +114,7 @@ async def test_a_second_of_noise_stays_under_a_small_cap(
     model = replace(small_model, max_bytes=150_000)
     source = work_dir / "in.mkv"
     encoded("-c:v", "ffv1", picture="nullsrc=s=256x144:r=20:d=2,geq=random(1)*255:128:128")(ffmpeg, source)
-    plan = plan_film(Recipe(model="small"), await probe(source), model)
+    plan = plan_of(await probe(source), model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=60)
     assert sent.path.stat().st_size <= 150_000
 
@@ -133,7 +131,7 @@ async def test_padding_there_and_back_moves_nothing(
     encoded("-c:v", "ffv1", "-frames:v", "6", picture=f"color=black:s={width}x{height}:r=20,format=gray,"
             f"geq=40+180*exp(-((X-{x})^2+(Y-{y})^2)/{spread * spread}),format=yuv420p")(ffmpeg, source)
     model = replace(small_model, width=512, height=288)
-    plan = plan_film(Recipe(model="small"), await probe(source), model)
+    plan = plan_of(await probe(source), model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
     # Encoded finely: what a coarse encode does to so smooth a picture is more than what is measured here.
     done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=build, timeout=20, quality="best")
@@ -161,7 +159,7 @@ async def test_prepare_costs_little_more_than_reading_and_writing(
     source = work_dir / "in.mp4"
     run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=8", "-f", "lavfi", "-i", "sine=d=8", "-vf",
         "noise=alls=6:allf=t", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", source)
-    plan = plan_film(Recipe(model="small", start=1, duration=6), await probe(source), model)
+    plan = plan_of(await probe(source), model, start=1, duration=6)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=120)
 
     def cpu(*arguments: str | Path) -> float:
@@ -228,7 +226,7 @@ async def test_the_way_there_and_back_keeps_the_picture(
     """VMAF of prepare, an unchanged model and finish against the source, at the source's size."""
     model = replace(small_model, width=1280, height=704, fps=25)
     source = write_natural(work_dir / "in.mkv")
-    plan = plan_film(Recipe(model="small", fit=fit), await probe(source), model)
+    plan = plan_of(await probe(source), model, fit=fit)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=120)
     done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=build, timeout=120)
     taken = plan.prepare.geometry.taken

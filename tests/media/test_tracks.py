@@ -10,15 +10,12 @@ import av
 import pytest
 from nasty import later, run
 from numbered import read_beeps, write_numbered
+from one_job import finish, plan_of, prepare
 from test_round_trip import check_beeps, check_numbers, there_and_back
 
 from reelflow.errors import BadInput
-from reelflow.media.finish import finish
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 SRT = """1
 00:00:00,200 --> 00:00:00,900
@@ -117,7 +114,7 @@ async def test_one_sound_track_can_be_chosen(
     ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
 ) -> None:
     source = with_tracks(ffmpeg, work_dir, ".mkv")
-    plan = plan_film(Recipe(model="small"), await probe(source), small_model)
+    plan = plan_of(await probe(source), small_model)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=20)
     generated = await render(sent.path)
     done = await finish(plan, generated, work_dir / "done.mp4", ffmpeg=ffmpeg, timeout=20, sound_track=2)

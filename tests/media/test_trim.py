@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 from nasty import later
 from numbered import read_numbers, write_numbered
+from one_job import plan_of, prepare
 from test_round_trip import RATES, check_beeps, check_numbers, there_and_back
 
-from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.models import Model
-from reelflow.plan import plan_film
-from reelflow.recipe import Recipe
 
 CONTAINERS = {
     ".mp4": {"codec": "libx264"},
@@ -28,7 +26,7 @@ CONTAINERS = {
 
 
 async def first_frame(source: Path, model: Model, ffmpeg: Path, work_dir: Path, start: float) -> int | None:
-    plan = plan_film(Recipe(model=model.name, start=start, duration=0.2), await probe(source), model)
+    plan = plan_of(await probe(source), model, start=start, duration=0.2)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=60)
     return read_numbers(sent.path)[0].number
 

@@ -1,0 +1,75 @@
+"""Approve before you pay: a preview, the price of the whole, and a person who says whether the run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import Any, Literal
+
+from prefect.flow_runs import asuspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import deployment
+
+from flows.film import Order, make_films, plan_films
+from reelflow.errors import Declined, Unapproved
+from reelflow.preview import excerpt, with_prompt
+from reelflow.recipe import Recipe
+from tasks.report import publish_plan
+
+WAIT_SECONDS = 7 * 86_400
+
+
+class Approval(RunInput):
+    """Whether the run goes on, and with which prompt."""
+
+    decision: Literal["approve", "change the prompt", "refuse"] = "approve"
+    prompt: str = ""
+
+
+async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) -> Recipe:
+    """The recipe as a person has approved it, having seen its preview; with the prompt that the person has changed.
+
+    A deployment's run is suspended meanwhile: its process ends, and when it is resumed the flow begins anew, finds what
+    the preview bought, and the answer. A run from the command line ends, and `already` says that it was approved.
+
+    Raises:
+        Declined: the person has refused.
+        Unapproved: nobody can be asked here; says where the preview lies and how to go on.
+    """
+    if already:
+        return recipe
+    for round_ in itertools.count():
+        plan, known = await plan_films(recipe, source)
+        previewed = excerpt(recipe, plan.source, known)
+        shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
+        await publish_plan(plan)
+        price = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
+        jobs = f"{len(plan.jobs)} job{'' if len(plan.jobs) == 1 else 's'}, {plan.seconds:.1f} s"
+        if not deployment.id:
+            raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {price}: look at it, and run "
+                             "the same again with --yes.")
+        answer = await asuspend_flow_run(
+            wait_for_input=Approval.with_initial_data(description=_asked(shown, jobs, price)), timeout=WAIT_SECONDS,
+            key=f"approve-{_digest(recipe)}-{round_}",
+        )
+        if answer.decision == "refuse":
+            raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
+        if answer.decision == "approve":
+            return with_prompt(recipe, answer.prompt) if answer.prompt.strip() else recipe
+        if answer.prompt.strip():
+            recipe = with_prompt(recipe, answer.prompt.strip())
+    raise AssertionError("the rounds end by an answer")
+
+
+def _asked(shown: dict[str, Any], jobs: str, price: str) -> str:
+    return (
+        f"**The preview is made** ({shown['output']}): before and after are on this run's *Artifacts* tab.\n\n"
+        f"The whole is **{jobs}, {price}**. Nothing of it is bought before you choose:\n\n"
+        "- `approve`: go on (with another prompt, if you write one)\n"
+        "- `change the prompt`: make another preview with the prompt that you write\n"
+        "- `refuse`: end here\n\nWithout an answer the run fails after seven days."
+    )
+
+
+def _digest(recipe: Recipe) -> str:
+    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:16]

@@ -1,0 +1,72 @@
+"""The flow `pipeline`: any recipe, on any source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.approve import approved
+from flows.film import Order, make_films
+from reelflow.recipe import Preview, Recipe
+from reelflow.recipe_file import load_recipe
+from reelflow.sources import source_stem
+
+
+def name_pipeline() -> str:
+    """A flow run's name that says what runs: the recipe and the source."""
+    asked = flow_run.parameters
+    return f"{_shown(asked.get('recipe'))} · {source_stem(str(asked.get('source') or ''))}"
+
+
+def _shown(recipe: Any) -> str:
+    if isinstance(recipe, dict):
+        return str(recipe.get("name") or "recipe")
+    text = str(recipe or "")
+    return "recipe" if "\n" in text.strip() else source_stem(text)
+
+
+@flow(flow_run_name=name_pipeline)
+async def pipeline(
+    source: str,
+    recipe: str | dict[str, Any],
+    output: str = "",
+    overwrite: bool = False,
+    max_cost_usd: float | None = None,
+    preview_seconds: float | None = None,
+    estimate: bool = False,
+    refresh: bool = False,
+    strict: bool = False,
+    approve: bool = False,
+) -> dict[str, Any]:
+    """Run a recipe: steps of film work and of models, one after another, from a source to finished files.
+
+    Args:
+        source: The film or the picture: a path on the worker, an http(s) address, or "sample" for one of our own.
+        recipe: A name from the gallery, a recipe file on the worker, or the recipe itself as YAML.
+        output: Where the files go: a folder, or, where the recipe makes one file, its name. Empty: the work folder.
+        overwrite: Replace the outputs where they exist.
+        max_cost_usd: Refuse, before anything is bought, where the run would cost more than this many USD.
+        preview_seconds: First run the first model on so many seconds, and ask a person before the whole is bought.
+        estimate: Plan and price only; buy nothing.
+        refresh: Buy again what was already bought and kept.
+        strict: Take a warning about the film (damage, a changed rate, lost HDR) as an error.
+        approve: Go on without asking, where the recipe asks for a preview.
+    """
+    asked = as_asked(load_recipe(recipe), preview_seconds=preview_seconds, strict=strict)
+    order = Order(output, overwrite, max_cost_usd, estimate, refresh)
+    if asked.preview is not None and not estimate:
+        asked = await approved(asked, source, order, already=approve)
+    return await make_films(asked, source, order)
+
+
+def as_asked(recipe: Recipe, *, preview_seconds: float | None, strict: bool) -> Recipe:
+    """The recipe with what the run's parameters add to it."""
+    changed: dict[str, Any] = {}
+    if preview_seconds:
+        at = recipe.preview.at if recipe.preview is not None else "middle"
+        changed["preview"] = Preview(seconds=preview_seconds, at=at)
+    if strict:
+        changed["strict"] = True
+    return recipe.changed(**changed) if changed else recipe
