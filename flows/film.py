@@ -203,7 +203,7 @@ class _Works:
         generated = tuple(path for path in ended if isinstance(path, Path))
         if job.model.kind is Kind.MOTION:
             await self._look_again(job, generated[0])
-        take, said = await take_result(job, self._plan, generated)
+        take, said = await take_result(job, self._plan, generated, strict=self._recipe.strict)
         self.warnings += said
         return take
 

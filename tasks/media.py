@@ -153,16 +153,18 @@ def _named(job: Job) -> str:
 
 
 @task(task_run_name="{job.place} read what came back", cache_policy=NO_CACHE)
-async def take_result(job: Job, plan: Plan, generated: tuple[Path, ...]) -> tuple[Take, tuple[str, ...]]:
+async def take_result(
+    job: Job, plan: Plan, generated: tuple[Path, ...], *, strict: bool = False
+) -> tuple[Take, tuple[str, ...]]:
     """Lay what the job (or the jobs of all pieces) returned onto the time and into the frame of what was sent."""
     run, feed = current_run(), plan.feed(job.number)
     if len(job.prepare.pieces) > 1:
         async with run.encoding, phase("join", of=job.model.name):
             return await join_takes(
                 feed, job.prepare.pieces, generated, run.scratch / f"joined-{job.number}", ffmpeg=run.ffmpeg,
-                timeout=run.settings.ffmpeg_timeout,
+                timeout=run.settings.ffmpeg_timeout, strict=strict,
             )
-    return await read_take(feed, generated[0])
+    return await read_take(feed, generated[0], strict=strict)
 
 
 @task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)

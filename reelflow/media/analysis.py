@@ -65,8 +65,10 @@ def _looked_at(op: Op, pictures: Pictures | None, sounds: Sounds | None, takes: 
 
 def paint(pictures: Pictures, sounds: Sounds | None, given: Given) -> None:
     """Make the files that the phase's steps have of their own, in `given.room`. Raises BadInput."""
-    given.room.mkdir(parents=True, exist_ok=True)
-    for op in (*pictures.all_ops(), *(sounds.ops if sounds is not None else ())):
+    ops = (*pictures.all_ops(), *(sounds.ops if sounds is not None else ()))
+    if ops or isinstance(pictures.feed, SideBySide):
+        given.room.mkdir(parents=True, exist_ok=True)
+    for op in ops:
         op.step.paint(op, given)
     _paint_labels(pictures, given)
 

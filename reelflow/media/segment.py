@@ -73,22 +73,31 @@ async def prepare_pieces(
     return tuple(made)
 
 
-async def read_take(feed: FromJob, generated: Path) -> tuple[Take, tuple[str, ...]]:
+async def read_take(feed: FromJob, generated: Path, *, strict: bool = False) -> tuple[Take, tuple[str, ...]]:
     """What a job returned, laid onto the time and into the frame of what was sent; and what to say of it.
 
     Raises:
-        BadResult: it can't be read, or its frames or its shape don't fit what was sent.
+        BadResult: it can't be read, or its frames or its shape don't fit what was sent; with `strict`, what there is to
+            say.
     """
     result = await _read_result(feed, generated)
     box, said = find_picture(feed, result)
-    if feed.rate == 0:
-        return Take(result, box, Fraction(1)), said
-    step, told = lay_out(feed.model.name, feed.sent, feed.rate, result)
-    return Take(result, box, step), said + told
+    step = Fraction(1)
+    if feed.rate:
+        step, told = lay_out(feed.model.name, feed.sent, feed.rate, result)
+        said += told
+    _refuse(said, strict=strict)
+    return Take(result, box, step), said
+
+
+def _refuse(said: Sequence[str], *, strict: bool) -> None:
+    if strict and said:
+        raise BadResult(f"{said[0]} Leave --strict away to go on all the same.")
 
 
 async def join_takes(
-    feed: FromJob, pieces: Sequence[Piece], generated: Sequence[Path], room: Path, *, ffmpeg: Path, timeout: float
+    feed: FromJob, pieces: Sequence[Piece], generated: Sequence[Path], room: Path, *, ffmpeg: Path, timeout: float,
+    strict: bool = False,
 ) -> tuple[Take, tuple[str, ...]]:
     """What the jobs of a film in pieces returned, as one film: a list in `room` that is read from end to end.
 
@@ -96,7 +105,7 @@ async def join_takes(
     brought to its exact frames first. `timeout` is in seconds for each command.
 
     Raises:
-        BadResult: a piece can't be read, or doesn't fit what was sent.
+        BadResult: a piece can't be read, or doesn't fit what was sent; with `strict`, what there is to say.
         MediaFailed: ffmpeg failed, or a part isn't what was planned.
         MediaTimeout: it took too long.
     """
@@ -108,6 +117,7 @@ async def join_takes(
         step, matched = lay_out(feed.model.name, piece.frames, feed.rate, result)
         said += [f"Piece {number}: {told}" for told in (*scaled, *matched)]
         taken.append((piece, result, step))
+    _refuse(said, strict=strict)
     room.mkdir(parents=True, exist_ok=True)
     size = feed.geometry.frame if len({one.upright for _, one, _ in taken}) > 1 else taken[0][1].upright
     size = Size(size.width // 2 * 2, size.height // 2 * 2)

@@ -17,22 +17,25 @@ from reelflow.media.probe import Probe, probe
 from reelflow.media.segment import join_takes, read_take
 from reelflow.media.segment import prepare_pieces as prepare_phase_pieces
 from reelflow.models import Model, ModelTable
-from reelflow.plan import FromJob, Plan
+from reelflow.plan import FromFilm, FromJob, Plan, Span
 from reelflow.recipe import make_step, make_trim, plain_recipe
 
 _STEPS = {"edit": "edit", "clip": "edit", "restyle": "restyle", "tryon": "tryon", "motion": "motion", "image": "image"}
 
 
 def plan_of(source: Probe, model: Model, **asked: Any) -> Plan:
-    """The plan of one job with this model; `asked` are its step's fields, and start, end, duration and strict."""
+    """The plan of one job with this model; `asked` are its step's fields, start, end, duration, sound_track, strict,
+    and how many frames the job has `made` where that is known.
+    """
     name = _STEPS[model.kind.value]
     trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
-    strict = asked.pop("strict", False)
+    strict, track = asked.pop("strict", False), asked.pop("sound_track", None)
+    made = asked.pop("made", {})
     if name == "motion":
         asked = {"preset": "arc"} | asked
     step = make_step(name, **{"model": model.name, "prompt": "x"} | asked)
-    recipe = plain_recipe(name, step, trim=trim, strict=strict, is_film=name != "image")
-    known = Known(ModelTable.standard().with_rows({model.name: model}), stem=source.path.stem)
+    recipe = plain_recipe(name, step, trim=trim, strict=strict, is_film=name != "image", sound_track=track)
+    known = Known(ModelTable.standard().with_rows({model.name: model}), stem=source.path.stem, made=made)
     return compile_recipe(recipe, source, known)
 
 
@@ -40,6 +43,13 @@ def with_pieces(plan: Plan, pieces: tuple[Piece, ...]) -> Plan:
     """The same plan, its film cut so."""
     job = plan.jobs[0]
     return replace(plan, jobs=(replace(job, prepare=replace(job.prepare, pieces=pieces)),))
+
+
+def span_of(plan: Plan) -> Span:
+    """The span of the source that the plan's job is sent."""
+    feed = plan.jobs[0].prepare.pictures.feed
+    assert isinstance(feed, FromFilm)
+    return feed.span
 
 
 def given(folder: Path) -> Given:
@@ -74,36 +84,33 @@ class Done:
 
 async def finish(
     plan: Plan, generated: Path, destination: Path, *, ffmpeg: Path, timeout: float, codec: Any = None,
-    quality: Any = None, smooth: bool = False, sound_track: int | None = None, strict: bool = False,
-    on_progress: Any = None,
+    quality: Any = None, smooth: bool = False, strict: bool = False, on_progress: Any = None,
 ) -> Done:
     """The finished file from what the model returned."""
-    take, said = await read_take(plan.feed(1), generated)
-    return await _finished(plan, {1: take}, said, destination, codec, quality, smooth, sound_track, ffmpeg=ffmpeg,
+    take, said = await read_take(plan.feed(1), generated, strict=strict)
+    return await _finished(plan, {1: take}, said, destination, codec, quality, smooth, ffmpeg=ffmpeg,
                            timeout=timeout, strict=strict, on_progress=on_progress)
 
 
 async def finish_pieces(
-    plan: Plan, generated: list[Path], destination: Path, *, ffmpeg: Path, timeout: float
+    plan: Plan, generated: list[Path], destination: Path, *, ffmpeg: Path, timeout: float, codec: Any = None,
 ) -> Done:
     """The finished film from what the model returned for each piece."""
     take, said = await join_takes(plan.feed(1), plan.jobs[0].prepare.pieces, generated, destination.parent / "joined",
                                   ffmpeg=ffmpeg, timeout=timeout)
-    return await _finished(plan, {1: take}, said, destination, None, None, False, None, ffmpeg=ffmpeg, timeout=timeout)
+    return await _finished(plan, {1: take}, said, destination, codec, None, False, ffmpeg=ffmpeg, timeout=timeout)
 
 
 async def _finished(
     plan: Plan, takes: Any, said: tuple[str, ...], destination: Path, codec: Any, quality: Any, smooth: bool,
-    sound_track: int | None, **how: Any,
+    **how: Any,
 ) -> Done:
     phase = plan.finish
     output = replace(phase.outputs[0], name=destination.name, codec=codec, quality=quality or "good")
-    sounds, feed = phase.sounds, phase.pictures.feed
-    if sound_track is not None and sounds is not None:
-        sounds = replace(sounds, tracks=(sounds.tracks[sound_track - 1],))
+    feed = phase.pictures.feed
     if smooth and isinstance(feed, FromJob):
         phase = replace(phase, pictures=replace(phase.pictures, feed=replace(feed, smooth=True)))
-    phase = replace(phase, outputs=(output,), sounds=sounds)
+    phase = replace(phase, outputs=(output,))
     ended = await finish_phase(phase, takes, given(destination.parent), [destination], source=plan.source, **how)
     made = await probe(destination)
     return Done(destination, made.frames, float(output.seconds), made.shown.width, made.shown.height, output.rate,

@@ -165,12 +165,13 @@ def test_prepare_a_picture() -> None:
     assert prepare_arguments(plan.jobs[0].prepare, {}, GIVEN, Path("/films/.sent.png.part"), suffix=".png") == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-f", "jpeg_pipe", "-max_pixels", "35389440", "-noautorotate",
         "-protocol_whitelist", "file", "-i", "file:/clips/in.jpg", "-filter_complex",
-        "[0]scale=704:1056:flags=lanczos+accurate_rnd[s0];"
-        "[s0]format=rgb24[s1];"
-        "[s1]pad=704:1280:0:112[s2];"
-        "[s2]sidedata=delete[s3];"
-        "[s3]setsar=1[s4]",
-        "-map", "[s4]", "-f", "image2", "-c:v", "png", "-frames:v", "1", "-map_metadata", "-1", "-update", "1",
+        "[0]format=rgb24[s0];"
+        "[s0]scale=704:1056:flags=lanczos+accurate_rnd[s1];"
+        "[s1]format=rgb24[s2];"
+        "[s2]pad=704:1280:0:112[s3];"
+        "[s3]sidedata=delete[s4];"
+        "[s4]setsar=1[s5]",
+        "-map", "[s5]", "-f", "image2", "-c:v", "png", "-frames:v", "1", "-map_metadata", "-1", "-update", "1",
         "file:/films/.sent.png.part",
     ]
 
@@ -214,7 +215,7 @@ def test_smooth_makes_up_pictures_only_where_the_rate_is_raised() -> None:
 def test_chapters_come_in_as_an_input_of_their_own() -> None:
     arguments = finished(WHOLE, chapters=Path("/films/chapters.txt"))
     assert arguments[arguments.index("ffmetadata") - 1:][:4] == ["-f", "ffmetadata", "-i", "file:/films/chapters.txt"]
-    assert arguments[arguments.index("-map_chapters") + 1] == "1"
+    assert arguments[arguments.index("-map_chapters") + 1] == "2"
 
 
 def test_subtitles_are_read_on_the_file_s_clock() -> None:

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from reelflow.choices import Fit
 from reelflow.media.geometry import Box, Size, even, fit_into, orient, scale_box
-from reelflow.recipe import Fit
 
 FRAME = Size(1280, 704)
 

@@ -56,10 +56,10 @@ async def test_it_comes_back_right(
         assert getattr(found, name) == value
 
     prepared = await probe(sent.path)
-    assert (prepared.shown, prepared.turn, prepared.sample_aspect) == (plan.prepare.geometry.frame, 0, 1)
+    assert (prepared.shown, prepared.turn, prepared.sample_aspect) == (plan.jobs[0].prepare.geometry.frame, 0, 1)
     assert (prepared.pixels, prepared.colour.matrix, prepared.colour.range) == ("yuv420p", "bt709", "tv")
     assert prepared.first_time == 0 and prepared.unevenness <= 0.001 and not prepared.interlaced
-    assert prepared.frames == plan.prepare.frames
+    assert prepared.frames == plan.jobs[0].prepare.frames
     assert not prepared.sounds and not prepared.other_streams and prepared.colour.hdr is None
 
     finished = await probe(done.path)
@@ -72,7 +72,7 @@ async def test_it_comes_back_right(
     told = " ".join([*plan.warnings, *sent.warnings, *done.warnings])
     assert (nasty.warned in told) if nasty.warned else (told == ""), told
 
-    at = (frames // 2) / float(plan.finish.rate)
+    at = (frames // 2) / float(plan.finish.clip.rate)
     before = grey(await write_poster(source, work_dir / "before.png", ffmpeg=either, at=at, width=96))
     after = grey(await write_poster(done.path, work_dir / "after.png", ffmpeg=either, at=at, width=96))
     assert abs(before - after).mean() < 12

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from one_job import plan_of
+from one_job import plan_of, span_of
 
 from reelflow.errors import BadInput
 from reelflow.media.geometry import Size
 from reelflow.media.probe import Colour, Probe, Sound
 from reelflow.models import ModelTable
-from reelflow.plan import FromFilm, How, Plan, Span
+from reelflow.plan import How
 
 MODELS = ModelTable.standard()
 NTSC = Fraction(30000, 1001)
@@ -30,12 +30,6 @@ def film(**about: Any) -> Probe:
         "sounds": (Sound(0, "aac", 48000, 2, "stereo", 0.0, 10.0),),
     }
     return Probe(**facts | about)
-
-
-def span_of(plan: Plan) -> Span:
-    feed = plan.jobs[0].prepare.pictures.feed
-    assert isinstance(feed, FromFilm)
-    return feed.span
 
 
 def test_a_whole_film_is_worked_out_to_the_frame() -> None:
@@ -89,7 +83,7 @@ def test_a_cut_outside_the_film_is_refused(asked: dict[str, Any], said: str, fie
 
 def test_a_film_longer_than_the_model_takes_goes_out_in_pieces() -> None:
     plan = plan_of(film(), MODELS["lucy-clip"])
-    assert [piece.frames for piece in plan.jobs[0].prepare.pieces] == [83, 84, 83]
+    assert [piece.frames for piece in plan.jobs[0].prepare.pieces] == [125, 125]
     assert (plan.seconds, plan.cost_usd) == (10.0, Decimal("1.5000"))
     assert plan_of(film(), MODELS["lucy-clip"], duration=5).jobs[0].prepare.frames == 125
 

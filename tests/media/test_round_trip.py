@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from numbered import read_beeps, read_numbers, write_numbered
-from one_job import plan_of, prepare
+from one_job import Done, finish, plan_of, prepare, span_of
 
-from reelflow.media.finish import Finished, finish
 from reelflow.media.probe import probe
 from reelflow.models import Model
 from reelflow.plan import Plan
@@ -21,7 +20,7 @@ RATES = {**NTSC, **{str(rate): Fraction(rate) for rate in (24, 25, 30, 50, 60)}}
 
 async def there_and_back(
     source: Path, model: Model, ffmpeg: Path, render: Any, work_dir: Path, *, suffix: str = ".mp4", **asked: Any
-) -> tuple[Plan, Finished]:
+) -> tuple[Plan, Done]:
     plan = plan_of(await probe(source), model, **asked)
     prepared = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=120)
     generated = await render(prepared.path)
@@ -30,17 +29,17 @@ async def there_and_back(
 
 def check_numbers(plan: Plan, path: Path, *, first: int = 0) -> None:
     """Each picture is the source's of its time, within one frame of the slower rate; first and last are right."""
-    span = plan.prepare.span
+    span = span_of(plan)
     assert span is not None
     shown = read_numbers(path)
-    assert len(shown) == plan.finish.frames
-    slower = min(span.rate, Fraction(plan.prepare.rate))
+    assert len(shown) == plan.finish.clip.frames
+    slower = min(span.rate, Fraction(plan.jobs[0].prepare.rate))
     allowed = int(span.rate / slower) if span.rate > slower else 1
     for index, picture in enumerate(shown):
         assert picture.number is not None, f"picture {index} is not readable"
-        wanted = first + span.first + float(index / plan.finish.rate * span.rate)
+        wanted = first + span.first + float(index / plan.finish.clip.rate * span.rate)
         assert abs(picture.number - wanted) <= allowed, f"picture {index} shows {picture.number}, not {wanted:.1f}"
-        assert picture.time - shown[0].time == pytest.approx(float(index / plan.finish.rate), abs=0.0011)
+        assert picture.time - shown[0].time == pytest.approx(float(index / plan.finish.clip.rate), abs=0.0011)
     assert shown[0].number == first + span.first
     assert shown[-1].number is not None
     assert abs(shown[-1].number - (first + span.first + span.frames - 1)) <= allowed
@@ -48,7 +47,7 @@ def check_numbers(plan: Plan, path: Path, *, first: int = 0) -> None:
 
 def check_beeps(plan: Plan, source: Path, path: Path, *, within: float = 0.005) -> None:
     """Each beep of the span is where it was, to 5 ms, with no drift."""
-    span = plan.prepare.span
+    span = span_of(plan)
     assert span is not None
     start = read_numbers(path)[0].time
     kept = [beep - span.begin for beep in read_beeps(source)]

@@ -229,7 +229,7 @@ async def test_the_way_there_and_back_keeps_the_picture(
     plan = plan_of(await probe(source), model, fit=fit)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=120)
     done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=build, timeout=120)
-    taken = plan.prepare.geometry.taken
+    taken = plan.jobs[0].prepare.geometry.taken
     log = work_dir / "vmaf.json"
     run(ffmpeg, "-i", done.path, "-i", source, "-lavfi",
         f"[1:v]crop={taken.width}:{taken.height}:{taken.x}:{taken.y},scale={done.width}:{done.height}[r];"
@@ -239,4 +239,4 @@ async def test_the_way_there_and_back_keeps_the_picture(
     score = json.loads(log.read_text())["pooled_metrics"]["vmaf"]["mean"]
     measured(f"VMAF there and back, {fit}: {score:.1f}")
     assert score >= 97
-    assert plan.finish.rate == Fraction(25)
+    assert plan.finish.clip.rate == Fraction(25)

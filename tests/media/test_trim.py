@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nasty import later
 from numbered import read_numbers, write_numbered
-from one_job import plan_of, prepare
+from one_job import plan_of, prepare, span_of
 from test_round_trip import RATES, check_beeps, check_numbers, there_and_back
 
 from reelflow.media.probe import probe
@@ -81,10 +81,10 @@ async def test_a_film_of_varying_rate_is_shown_at_its_times(
     found = await probe(source)
     assert found.varies
     plan, finished = await there_and_back(source, small_model, either, render, work_dir, **cut)
-    span = plan.prepare.span
+    span = span_of(plan)
     assert span is not None
     shown = read_numbers(finished.path)
-    assert len(shown) == plan.finish.frames == round(span.seconds * span.rate)
+    assert len(shown) == plan.finish.clip.frames == round(span.seconds * span.rate)
     for picture in shown:
         at = picture.time + span.begin
         near = [index for index, time in enumerate(times) if time <= at + 0.051]
