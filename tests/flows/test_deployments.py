@@ -95,6 +95,7 @@ async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> 
     assert {"restyle", "edit", "tryon", "motion", "image"} <= found.keys()
     assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
         (False, 1.0)]
+    # pydantic leaves a description out of a form's field where the enum's docstring is the same sentence.
     for deployment in found.values():
         described = deployment.parameter_openapi_schema["properties"]
         assert not [name for name, field in described.items() if not field.get("description")], deployment.name
