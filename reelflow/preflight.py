@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from reelflow.destination import check_companions, check_folder, choose_output, refuse_existing
-from reelflow.errors import BadInput, QueueFault, QueueUnreachable
+from reelflow.errors import BadInput, QueueFault, QueueUnreachable, Refused
 from reelflow.media.probe import Probe, probe
 from reelflow.models import Kind, Model
 from reelflow.plan import Plan, plan_film, plan_picture
@@ -51,8 +51,14 @@ def read_limit(max_cost_usd: float | None) -> Decimal | None:
 
 
 async def check_reference(recipe: Recipe) -> None:
-    """Check that the reference image, where there is one, is a picture. Raises BadInput, BadMedia."""
-    if recipe.reference_image is not None and not (await probe(recipe.reference_image)).is_picture:
+    """Check that the reference image, where there is one, is a picture. Raises BadInput."""
+    if recipe.reference_image is None:
+        return
+    try:
+        is_picture = (await probe(recipe.reference_image)).is_picture
+    except Refused as refused:
+        raise BadInput(f"The reference image can't be used: {refused.message}", field="reference_image") from None
+    if not is_picture:
         raise BadInput(f"The reference image {recipe.reference_image} is not a picture: give a PNG or JPEG.",
                        field="reference_image")
 
