@@ -70,6 +70,13 @@ def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: D
     note(paid=Paid.NOW if latest.counted else paid)
 
 
+def note_kept() -> None:
+    """Note that what the last purchase bought lies in the store, so that a run that is stopped now says so."""
+    latest = _gathering()
+    if latest.standing is not None:
+        latest.standing = replace(latest.standing, state=State.COMPLETED)
+
+
 def _gathering() -> Latest:
     latest = _latest.get()
     if latest is None:

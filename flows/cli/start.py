@@ -31,11 +31,11 @@ def run_one(name: str, parameters: dict[str, Any], *, as_json: bool, quiet: bool
 
     if not (quiet or as_json):
         say(f"reelflow {name}: starting Prefect …")
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
     source = str(parameters.get("source") or parameters.get("image"))
     with reporting(Report(name, RunStatus.FAILED, source=show_source(source))) as latest:
         try:
             with shown_phases(quiet=quiet or as_json):
+                flow = getattr(importlib.import_module(f"flows.{name}"), name)
                 run_until_stopped(flow(**parameters))
             code = 0
         except ReelflowError as error:
