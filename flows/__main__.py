@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from reelflow.errors import ReelflowError
 
@@ -28,6 +29,7 @@ app = App(
     version_flags=["--version"],
     result_action="return_value",
     help_on_error=False,
+    suppress_keyboard_interrupt=False,  # `main` tells it, as JSON where that was asked for
 )
 _FILMS, _ABOUT = "flows.cli.films", "flows.cli.about"
 app.command(f"{_FILMS}:demo", name="demo", help="Make a sample clip, restyle it, edit it, animate a still of it.")
@@ -64,17 +66,27 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        code = _refuse(str(error).strip(), 2, words)
+        code = _refuse(_misread(error), 2, words)
     except ReelflowError as error:
         code = _refuse(error.message, error.exit_code, words)
-    except KeyboardInterrupt:
-        code = 130
+    except KeyboardInterrupt:  # a run that goes on tells its own end
+        code = _refuse("Stopped.", 130, words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # a fault of ours, or of what we stand on: told in one sentence too
         code = _refuse(_written_down(error), 1, words)
     sys.exit(code or 0)
+
+
+def _misread(error: CycloptsError) -> str:
+    """What is wrong with a command's words, and how they are written right."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"{' '.join(error.unused_tokens)!r} is one word too many here: put a text with spaces in quotes."
+    told = str(error).strip()
+    if isinstance(error, UnknownOptionError) and Path(name := error.token.keyword or error.token.value).exists():
+        return f"{told} If you mean the file, write ./{name}."
+    return told
 
 
 def _written_down(error: Exception) -> str:
@@ -90,7 +102,8 @@ def _written_down(error: Exception) -> str:
 def _refuse(sentence: str, code: int, words: list[str]) -> int:
     from flows.cli.terminal import say_error
 
-    say_error(sentence, as_json="--json" in words, status="refused" if code == 2 else "failed")
+    status = {2: "refused", 3: "undecided", 130: "interrupted"}.get(code, "failed")
+    say_error(sentence, as_json="--json" in words, status=status)
     return code
 
 

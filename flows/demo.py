@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.edit import edit
 from flows.motion import motion
@@ -18,7 +19,7 @@ from reelflow.settings import read_settings
 
 
 @flow
-async def demo(folder: str) -> list[dict[str, Any]]:
+async def demo(folder: str) -> dict[str, Any]:
     """Draw a sample clip with sound, restyle it, edit it, and animate a still of it.
 
     Args:
@@ -30,9 +31,10 @@ async def demo(folder: str) -> list[dict[str, Any]]:
     film, still = target / "sample.mp4", target / "sample.png"
     await asyncio.to_thread(shutil.copyfile, await sample_film(settings.work_dir, ffmpeg=ffmpeg), film)
     await asyncio.to_thread(shutil.copyfile, await sample_picture(settings.work_dir, ffmpeg=ffmpeg), still)
-    return [
+    films = [
         await restyle(str(film), prompt="watercolour on rough paper, soft edges", seed=7,
                       output=str(target / "restyled.mp4"), overwrite=True),
         await edit(str(film), prompt="light snow falls", seed=7, output=str(target / "edited.mp4"), overwrite=True),
         await motion(str(still), preset="arc", seed=7, output=str(target / "animated.mp4"), overwrite=True),
     ]
+    return {"flow_run_id": flow_run.id, "films": films}

@@ -24,7 +24,7 @@ class Fit(StrEnum):
 
 
 class Keep(StrEnum):
-    """Whose size the finished film has."""
+    """The source's size, or the model's."""
 
     SOURCE = "source"
     MODEL = "model"
@@ -48,7 +48,7 @@ class Codec(StrEnum):
 
 
 class Quality(StrEnum):
-    """How much of the picture is kept, against how large the file gets."""
+    """How finely a finished film is encoded."""
 
     SMALL = "small"
     GOOD = "good"

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from reelflow.compile import Known, compile_recipe
 from reelflow.destination import Destination, check_folder, refuse_existing
-from reelflow.errors import BadInput, Fault, OverBudget, QueueFault, QueueUnreachable
+from reelflow.errors import BadInput, Fault, OverBudget, QueueFault, QueueUnreachable, Refused
 from reelflow.media.media_step import MediaStep
 from reelflow.media.probe import Probe, probe
 from reelflow.model_step import ModelStep
@@ -81,7 +81,11 @@ async def probe_files(recipe: Recipe) -> dict[Path, Probe]:
 
 
 async def _check_reference(path: Path) -> None:
-    if not (await probe(path)).is_picture:
+    try:
+        is_picture = (await probe(path)).is_picture
+    except Refused as refused:
+        raise BadInput(f"The reference image can't be used: {refused.message}", field="reference_image") from None
+    if not is_picture:
         raise BadInput(f"The reference image {path} is not a picture: give a PNG or JPEG.", field="reference_image")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reelflow.media.probe import Probe
     from reelflow.plan import Plan
 
+STANDIN_QUEUE = "reelflow's stand-in queue, which renders with ffmpeg; not Decart's models"
 STANDIN_NOTE = "Rendered by reelflow's stand-in queue with ffmpeg, not by Decart's models; nothing was billed."
 
 
@@ -117,7 +118,7 @@ class Report:
             *(("", str(other)) for other in self.outputs[1:]),
             ("poster", str(self.poster or "")),
             ("before and after", str(self.before_after or "")),
-            ("queue", STANDIN_NOTE if self.stand_in else ""),
+            ("queue", "" if not self.stand_in else STANDIN_NOTE if self.output else STANDIN_QUEUE),
             ("took", f"{sum(self.phases.values()):.1f} s" if self.phases else ""),
         ]
         facts += [("note", warning) for warning in self.warnings]

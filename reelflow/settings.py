@@ -114,6 +114,7 @@ def read_settings(**overrides: Any) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         shown = name if name.startswith("DECART_") else f"REELFLOW_{name.upper()}"
-        raise BadInput(f"The setting {shown} can't be used: {first['msg']}.", field=shown) from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"The setting {shown} can't be used: {why}.", field=shown) from None
     settings.model_table  # noqa: B018 - rows from the settings are checked before anything else happens
     return settings

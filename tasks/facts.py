@@ -71,6 +71,13 @@ def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: D
     note(paid=Paid.NOW if latest.counted else before or paid)
 
 
+def note_kept(purchase: str) -> None:
+    """Note that what a purchase bought lies in the store, so that a run that is stopped now says so."""
+    standings = _gathering().standings
+    if purchase in standings:
+        standings[purchase] = replace(standings[purchase], state=State.COMPLETED)
+
+
 def _gathering() -> Latest:
     latest = _latest.get()
     if latest is None:

@@ -18,7 +18,7 @@ from reelflow.job.form import OnBytes
 from reelflow.job.submission import Bought
 from reelflow.job.wire import JobStatusResponse, Wish
 from reelflow.media.probe import probe
-from tasks.facts import note, note_standing
+from tasks.facts import note, note_kept, note_standing
 from tasks.phase import Phase, phase
 from tasks.run import current_run
 
@@ -102,6 +102,7 @@ async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> P
 
     async with phase("fetch", of=bought.job_id or "") as running:
         collected = await fetch_job(run.ledger, run.client, run.store, bought, check=check, on_bytes=_count(running))
+    note_kept(bought.purchase)
     return collected.path
 
 

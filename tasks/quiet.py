@@ -1,4 +1,4 @@
-"""Errors that a person reads as one sentence, without the traceback of our own code, in the logs of Prefect."""
+"""What a person reads in the logs of a run: our errors as one sentence, and what the plain library tells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ class OneSentence(logging.Filter):
 
 
 def install() -> None:
-    """Have Prefect's run loggers say our errors in one sentence; calling it again changes nothing."""
+    """Have Prefect's run loggers say our errors in one sentence, and the library's INFO lines reach them.
+
+    PREFECT_LOGGING_EXTRA_LOGGERS gives a logger Prefect's handlers and not a level, and no setting of Prefect gives one
+    to a logger that its logging.yml does not list. Calling this again changes nothing.
+    """
+    library = logging.getLogger("reelflow")
+    if library.level == logging.NOTSET:
+        library.setLevel(logging.INFO)
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
         if not any(isinstance(known, OneSentence) for known in logger.filters):

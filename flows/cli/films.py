@@ -113,8 +113,12 @@ async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
 
 def beside_here(output: str | None) -> str:
     """A command's output lies in the folder that it's called in, a deployment's in the work folder."""
-    return f"{Path.cwd()}/" if output is None else str(Path(output).expanduser().absolute()) + (
-        "/" if output.endswith("/") else "")
+    if output is None:
+        return f"{Path.cwd()}/"
+    # The last part stays as it is: a link is replaced, not what it points to.
+    asked = Path(output).expanduser()
+    there = str(asked.resolve() if asked.name in ("", "..") else asked.parent.resolve() / asked.name)
+    return f"{there}/" if output.endswith("/") else there
 
 
 def restyle(source: str, /, *, prompt: str | None = None, reference_image: Path | None = None,

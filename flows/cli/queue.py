@@ -16,8 +16,8 @@ def serve(
     port: int = 8642,
     workers: int = 1,
     service_seconds: float = 0.0,
-    fault: Annotated[tuple[str, ...], Parameter(negative=())] = (),
-    control: Annotated[bool, Parameter(negative=())] = False,
+    fault: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    control: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Serve the stand-in queue until Ctrl-C: the wire of the real one, pictures by ffmpeg.
 

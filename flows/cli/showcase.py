@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from flows.cli.start import run_until_stopped, show_rows
 from flows.cli.terminal import NOTHING_DONE, say, say_error, say_json, shown_phases
 from reelflow.destination import check_folder
-from reelflow.errors import ReelflowError
 from reelflow.report import STANDIN_NOTE
 
 
@@ -23,29 +23,28 @@ def run_demo(folder: Path, *, as_json: bool, quiet: bool) -> int:
         with shown_phases(quiet=quiet or as_json):
             from flows.demo import demo
 
-            reports: list[dict[str, Any]] = run_until_stopped(demo(str(folder)))
-    except ReelflowError as error:
-        say_error(error.message, as_json=as_json, status="failed")
-        return error.exit_code
+            made: dict[str, Any] = run_until_stopped(demo(str(folder)))
     except KeyboardInterrupt:
         say_error("Stopped; the films that were finished are whole.", as_json=as_json, status="interrupted")
         return 130
     if as_json:
-        say_json(_as_one(folder, reports))
+        say_json(_as_one(folder, **made))
     elif not quiet:
-        _show(folder, reports, time.monotonic() - began)
+        _show(folder, made["films"], time.monotonic() - began)
+    else:
+        sys.stdout.write(f"{folder}\n")
     return 0
 
 
-def _as_one(folder: Path, reports: list[dict[str, Any]]) -> dict[str, Any]:
-    prices = [report["cost_usd"] for report in reports]
+def _as_one(folder: Path, *, flow_run_id: str, films: list[dict[str, Any]]) -> dict[str, Any]:
+    prices = [report["cost_usd"] for report in films]
     return {
-        **NOTHING_DONE, "status": "completed", "output": str(folder), "error": None,
-        "job_ids": [job for report in reports for job in report["job_ids"]],
-        "billed_seconds": sum(report["billed_seconds"] for report in reports),
+        **NOTHING_DONE, "status": "completed", "output": str(folder), "flow_run_id": flow_run_id, "error": None,
+        "job_ids": [job for report in films for job in report["job_ids"]],
+        "billed_seconds": sum(report["billed_seconds"] for report in films),
         "cost_usd": None if None in prices else sum(prices),
-        "stand_in": any(report["stand_in"] for report in reports),
-        "films": reports,
+        "stand_in": any(report["stand_in"] for report in films),
+        "films": films,
     }
 
 
@@ -53,7 +52,9 @@ def _show(folder: Path, reports: list[dict[str, Any]], seconds: float) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"\n[bold green]✓[/] Three films in {seconds:.0f} s. Open them:\n")
+    told = f"Three films in {seconds:.0f} s" if any(report["phases"] for report in reports) else (
+        "The three films were here already, and are what would be made again")
+    console.print(f"\n[bold green]✓[/] {told}. Open them:\n")
     rows = [("the sample", str(folder / "sample.mp4"))]
     for report in reports:
         rows += [(report["flow"], report["output"]), ("", report["poster"]), ("", report["before_after"])]

@@ -34,11 +34,11 @@ def run_one(
 
     if not (quiet or as_json):
         say(f"reelflow {called or name}: starting Prefect …")
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
     source = str(parameters.get("source") or parameters.get("image"))
     with reporting(Report(called or name, RunStatus.FAILED, source=show_source(source))) as latest:
         try:
             with shown_phases(quiet=quiet or as_json):
+                flow = getattr(importlib.import_module(f"flows.{name}"), name)
                 run_until_stopped(flow(**parameters))
             code = 0
         except ReelflowError as error:

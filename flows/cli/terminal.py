@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from reelflow.errors import ReelflowError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.phase import Moment
 
 NOTHING_DONE: dict[str, Any] = {
-    "output": None, "job_ids": [], "billed_seconds": 0.0, "cost_usd": 0.0, "flow_run_id": None, "stand_in": None,
+    "output": None, "job_ids": [], "billed_seconds": 0.0, "cost_usd": 0.0, "flow_run_id": None, "stand_in": False,
 }
 
 
@@ -34,10 +36,20 @@ def say_json(answer: dict[str, Any]) -> None:
 def say_error(sentence: str, *, as_json: bool, status: str = "refused") -> None:
     """An error that came before there was a run to report of."""
     if as_json:
-        say_json({"status": status, **NOTHING_DONE, "error": sentence})
+        say_json({"status": status, **NOTHING_DONE, "stand_in": _names_no_queue(), "error": sentence})
     from rich.console import Console
 
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]✗[/] {escape(sentence)}")
+
+
+def _names_no_queue() -> bool:
+    """Whether the settings have a run use the embedded stand-in; not where they can't be read."""
+    from reelflow.settings import read_settings
+
+    try:
+        return read_settings().uses_standin
+    except ReelflowError:
+        return False
 
 
 def wide_console() -> Console:

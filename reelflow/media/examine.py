@@ -74,7 +74,7 @@ def examine(path: Path) -> dict[str, Any]:
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):
-        raise _Refused("is not a video that can be read: give an MP4, MOV, MKV, WebM or the like.") from None
+        raise _Refused("is not a video or a picture that can be read: give an MP4, MOV, WebM or PNG.") from None
     with container:
         return _examine_film(container) | {"size_bytes": path.stat().st_size}
 

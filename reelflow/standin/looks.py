@@ -239,7 +239,7 @@ LOOKS = (
     Look("sketch", ("sketch", "pencil", "charcoal", "drawing", "drawn", "graphite", "etching", "lineart"), _sketch),
     Look("neon", ("neon", "glowing", "glow", "tron", "synthwave", "blacklight", "laser"), _neon),
     Look("oil", ("oil", "painting", "painted", "painterly", "impressionist", "gogh", "monet", "canvas", "brush"), _oil),
-    Look("vintage", ("vintage", "sepia", "retro", "old", "nostalgic", "film", "antique", "faded", "1920s"), _vintage),
+    Look("vintage", ("vintage", "sepia", "retro", "old", "nostalgic", "antique", "faded", "1920s"), _vintage),
     Look("cyberpunk", ("cyberpunk", "cyber", "futuristic", "bladerunner", "dystopian", "vaporwave", "hologram"),
          _cyberpunk),
     Look("comic", ("comic", "comics", "superhero", "halftone", "popart", "graphic", "lichtenstein", "marvel"), _comic),

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from reelflow.standin.effects import EFFECTS
 from reelflow.standin.looks import LOOKS, Canvas, Look
 
+COLOURS = {
+    "red": 0xC0242B, "blue": 0x2450B8, "green": 0x2A7F3F, "yellow": 0xE8C22C, "orange": 0xE07A22, "purple": 0x6F35A5,
+    "pink": 0xE26A9A, "brown": 0x6E4426, "black": 0x1C1C20, "white": 0xEDEBE6, "grey": 0x80848A, "gray": 0x80848A,
+    "golden": 0xC9A03A, "silver": 0xB9BEC4, "navy": 0x1D2A57, "beige": 0xD8C7A4, "teal": 0x1F8180, "crimson": 0xA3142F,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -54,6 +60,12 @@ def read_prompt(prompt: str, seed: int, *, always: bool) -> Reading:
         drawn = hashlib.sha256(f"{seed}:{' '.join(words)}".encode()).digest()
         look = LOOKS[1 + drawn[0] % (len(LOOKS) - 1)]
     return Reading(look, effects)
+
+
+def cloth_colour(prompt: str, seed: int) -> int:
+    """The colour (0xRRGGBB) of the first word that names one; where none does, one of these by the seed."""
+    named = next((COLOURS[word] for word in _words(prompt) if word in COLOURS), None)
+    return tuple(COLOURS.values())[seed % len(COLOURS)] if named is None else named
 
 
 def _words(prompt: str) -> list[str]:

@@ -14,7 +14,7 @@ from reelflow.standin.camera import camera_graph
 from reelflow.standin.faults import Fault
 from reelflow.standin.opened import film_input, picture_input
 from reelflow.standin.palette import Palette, read_palette
-from reelflow.standin.prompt import Reading, canvas_for, read_prompt
+from reelflow.standin.prompt import Reading, canvas_for, cloth_colour, read_prompt
 
 COMMENT = "Made by the stand-in queue of reelflow with ffmpeg, not by a model of Decart's"
 
@@ -171,7 +171,7 @@ def _drawn(order: Order, palette: Palette | None, picture: Box | None, *, fps: i
 
 
 def _worn(order: Order, palette: Palette | None, *, fps: int) -> str:
-    """The garment laid over the lower middle, its edges soft; without a picture, a cloth of the seed's colour."""
+    """The garment laid over the lower middle, its edges soft; without a picture, a cloth in the prompt's colour."""
     across, down = (0.62, 0.46) if order.height > order.width else (0.40, 0.56)
     width, height = round(order.width * across / 2) * 2, round(order.height * down / 2) * 2
     fade = "clip(min(min(X,W-1-X)/(W*0.10),min(Y,H-1-Y)/(H*0.10)),0,1)"
@@ -183,10 +183,10 @@ def _worn(order: Order, palette: Palette | None, *, fps: int) -> str:
             f"a='0.94*alpha(X,Y)*{fade}{key if palette.backdrop else ''}'"
         )
     else:
-        colour = canvas_for(order.seed, 2, 2, fps).grain * 0x9E3779B1 & 0xFFFFFF
+        colour = cloth_colour(order.prompt, order.seed)
         cloth = (
             f"color=c=0x{colour:06x}:s={width}x{height}:r={fps},format=rgba,trim=end_frame=1,"
-            "geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='150*clip(1.6-1.6*hypot((X-W/2)/(W/2),(Y-H/2)/(H/2)),0,1)'"
+            "geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='225*clip(6-6*hypot((X-W/2)/(W/2),(Y-H/2)/(H/2)),0,1)'"
         )
     return (
         f"{cloth},loop=-1:1,setpts=N/{fps}/TB[cloth];"

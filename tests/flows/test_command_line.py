@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -39,6 +41,7 @@ def here(tmp_path: Path, clip: Path, picture: Path, monkeypatch: pytest.MonkeyPa
     (folder / "still.png").symlink_to(picture)
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("no film at all")
+    (folder / "-x.mp4").symlink_to(clip)
     (folder / "one.json").write_text('[{"frame": 0, "x": 0, "y": 0}]')
     (folder / "exists.mp4").write_text("something else")
     monkeypatch.chdir(folder)
@@ -55,7 +58,7 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
 
 @pytest.mark.parametrize(("words", "told"), [
     ("restyle nothing.mp4 --prompt x", "There is no file"),
-    ("restyle text.mp4 --prompt x", "is not a video that can be read"),
+    ("restyle text.mp4 --prompt x", "is not a video or a picture that can be read"),
     ("restyle empty.mp4 --prompt x", "is empty (0 bytes)"),
     ("restyle . --prompt x", "is a folder"),
     ("restyle still.png --prompt x", "is a picture; lucy-restyle-2 needs a video"),
@@ -70,6 +73,10 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
     ("restyle clip.mp4 --prompt x --reference-image still.png", "not both"),
     ("restyle clip.mp4 --reference-image clip.mp4", "is not a picture"),
     ("restyle clip.mp4 --reference-image nothing.png", "There is no file"),
+    ("restyle clip.mp4 --reference-image text.mp4", "The reference image can't be used"),
+    ("motion text.mp4 --preset arc", "is not a video or a picture that can be read"),
+    ("restyle clip.mp4 --prompt film noir", "put a text with spaces in quotes"),
+    ("restyle -x.mp4 --prompt x", "write ./-x.mp4"),
     ("restyle clip.mp4 --prompt x --model lucy-restle-2", "Did you mean lucy-restyle-2?"),
     ("restyle clip.mp4 --prompt x --seed 4294967296", "out of range"),
     ("restyle clip.mp4 --prompt x --seed x", 'unable to convert "x"'),
@@ -146,9 +153,25 @@ async def test_a_wrong_key_is_refused_and_never_shown(
 def test_a_refusal_as_json_is_exactly_one_object(reelflow: Run, here: Path) -> None:
     code, out, _ = reelflow("restyle", "nothing.mp4", "--prompt", "x", "--json")
     assert code == 2
-    assert json.loads(out).keys() == {
+    answer = json.loads(out)
+    assert answer.keys() == {
         "status", "output", "job_ids", "billed_seconds", "cost_usd", "flow_run_id", "stand_in", "error"
     }
+    assert (answer["status"], answer["stand_in"]) == ("refused", True)
+
+
+def test_ctrl_c_before_a_run_begins_is_one_object_too(here: Path) -> None:
+    os.mkfifo(here / "words.txt")
+    waiting = subprocess.Popen(
+        # A command that waits for a writer, as reading from a slow disk would.
+        [sys.executable, "-m", "flows", "motion", "still.png", "--trajectory", "words.txt", "--json"],
+        stdout=subprocess.PIPE, text=True,
+    )
+    with (here / "words.txt").open("w"):  # opens when the command has come to reading
+        waiting.send_signal(signal.SIGINT)
+        out, _ = waiting.communicate(timeout=30)
+    answer = json.loads(out)
+    assert (waiting.returncode, answer["status"], answer["job_ids"]) == (130, "interrupted", [])
 
 
 def test_models_and_doctor_are_readable_by_programs(reelflow: Run) -> None:

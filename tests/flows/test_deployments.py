@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
@@ -94,6 +95,7 @@ async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> 
     assert {"restyle", "edit", "tryon", "motion", "image"} <= found.keys()
     assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
         (False, 1.0)]
+    # pydantic leaves a description out of a form's field where the enum's docstring is the same sentence.
     for deployment in found.values():
         described = deployment.parameter_openapi_schema["properties"]
         assert not [name for name, field in described.items() if not field.get("description")], deployment.name
@@ -105,6 +107,13 @@ async def test_a_deployment_makes_a_film(worker: Path, queue: StandIn, clip: Pat
     assert run.state_name == "Completed", worker.read_text()[-3000:]
     assert (await probe(tmp_path / "out.mp4")).frames == 30
     assert queue.jobs_made == 1
+    job_id = next((tmp_path / "queue").glob("jobs/*")).name
+    async with get_client() as client:
+        async with asyncio.timeout(30):  # logs reach the server a moment after the run's last state
+            while f"Job {job_id} is completed." not in (told := [log.message for log in await client.read_logs(
+                    LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])), limit=200)]):
+                await asyncio.sleep(0.3)
+    assert f"Job {job_id} for lucy-restyle-2" in "\n".join(told)
 
 
 async def test_a_retry_of_the_run_takes_up_the_job_that_was_bought(

@@ -190,7 +190,7 @@ NASTY = (
     Nasty("cut-off.mkv", hurt(lambda whole: whole[:len(whole) // 2], "-g", "5"), frames=-1, warned="damaged"),
     Nasty("from-the-middle.ts", hurt(lambda whole: whole[188 * 40:], "-g", "10"), frames=-1, warned="damaged"),
 
-    Nasty("no-index.mp4", hurt(lambda whole: whole[:len(whole) * 8 // 10]), refused="is not a video that can be read"),
+    Nasty("no-index.mp4", hurt(lambda whole: whole[:len(whole) * 8 // 10]), refused="is not a video or a picture"),
     Nasty("empty.mp4", written(b""), refused="is empty"),
     Nasty("text.mp4", written(b"This is not a film.\n" * 50), refused="is not a video"),
     Nasty("noise.mp4", written(os.urandom(20_000)), refused="is not a video"),

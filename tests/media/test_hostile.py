@@ -58,7 +58,7 @@ async def test_a_text_that_points_elsewhere_is_refused(
     for kind, text in playlists(secret, listener.getsockname()[1]).items():
         path = tmp_path / f"{kind}{suffix}"
         path.write_text(text)
-        with pytest.raises(Refused, match="is not a video that can be read"):
+        with pytest.raises(Refused, match="is not a video or a picture that can be read"):
             await probe(path)
     with pytest.raises(BlockingIOError):
         listener.accept()

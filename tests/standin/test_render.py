@@ -227,8 +227,16 @@ async def test_without_a_garment_a_cloth_is_seen(http: httpx.AsyncClient, media:
     without = decode(await generate(http, "small", media.film, prompt="plain")).frames[0]
     height, width, _ = with_it.shape
     apart = np.abs(with_it.astype(float) - without).mean(axis=2)
-    assert apart[round(height * 0.7), width // 2] > 15
+    red, green, blue = with_it[round(height * 0.7), width // 2].astype(int)
+    assert red > 2 * max(green, blue)
     assert apart[: height // 4].mean() < 2
+
+
+@pytest.mark.parametrize(("prompt", "look"), [
+    ("film noir, hard shadows", "noir"), ("a film in neon light", "neon"), ("an old film", "vintage"),
+])
+def test_the_word_film_says_nothing_of_a_look(prompt: str, look: str) -> None:
+    assert read_prompt(prompt, 0, always=True).told == look
 
 
 def test_a_path_goes_through_its_points_and_nowhere_else() -> None:
