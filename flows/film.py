@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
 from flows.decide import ask_person, can_ask
 from reelflow.destination import check_companions, choose_output, refuse_existing
@@ -33,6 +35,7 @@ from tasks.phase import timing
 from tasks.receipt import digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, open_run
+from tasks.stop import cancelled_by_sigterm, is_being_cancelled
 
 quiet.install()
 
@@ -62,6 +65,18 @@ async def make_film(name: str, source: str, recipe: Recipe, order: Order) -> dic
 
     Raises the errors of `reelflow.errors`; whatever was known by then is in the report that is published.
     """
+    with cancelled_by_sigterm() as stopped:
+        try:
+            return await _made(name, source, recipe, order)
+        except asyncio.CancelledError:
+            if not (stopped.is_set() and await is_being_cancelled()):
+                raise
+            # Prefect takes a state that a flow gives for the run's own; nobody else gets to see it.
+            return cast(dict[str, Any], Cancelled(
+                message="Stopped; what was bought by then is in the ledger (`reelflow jobs list`)."))
+
+
+async def _made(name: str, source: str, recipe: Recipe, order: Order) -> dict[str, Any]:
     async with _reported(name, source, recipe), open_run() as run:
         limit = read_limit(order.max_cost_usd)
         check_model(name, recipe, run.settings.model_table[recipe.model])
