@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -314,3 +318,10 @@ async def test_a_work_folder_may_be_called_anything(tmp_path: Path) -> None:
             assert await ledger.entries() == []
             await ledger.claim(INTENT, Terms())
         assert (tmp_path / name / FILE_NAME).exists()
+
+
+def test_a_time_before_all_time_is_from_the_beginning(work_dir: Path) -> None:
+    spend = subprocess.run(
+        [sys.executable, "-m", "flows", "spend", "--since", "999999w", "--json"], capture_output=True, text=True,
+        env={**os.environ, "REELFLOW_WORK_DIR": str(work_dir)}, check=False)
+    assert (spend.returncode, json.loads(spend.stdout)["jobs"]) == (0, 0), spend.stderr
