@@ -10,7 +10,7 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 
-from reelflow.errors import Decided, SubmitUnknown
+from reelflow.errors import BadInput, Decided, LedgerFault, SubmitUnknown
 from reelflow.job.decision import decide_as_seen
 from reelflow.job.entry import State
 from tasks.run import Run
@@ -36,7 +36,11 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
     The run's process ends here; when it is resumed the flow begins anew, comes here again, and finds the answer. Where
     another run's person was faster there is nothing to ask, or the answer comes too late: this run goes on with that.
     """
-    entry = await run.ledger.find(unknown.key or "")
+    try:
+        entry = await run.ledger.find(unknown.key or "")
+    except LedgerFault:
+        # It may hold the id of a job that the ledger could not take: that is what a person has to read.
+        raise unknown from None
     if entry.purchase != unknown.purchase or entry.state not in (State.SENT, State.UNKNOWN):
         return
     told = (
@@ -52,13 +56,17 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
             wait_for_input=LostReply.with_initial_data(description=told), timeout=WAIT_SECONDS,
             key=f"lost-reply-{(entry.purchase or entry.key)[:24]}-{round_}",
         )
-        if answer.decision != "adopt" or (answer.job_id or "").strip():
-            break
-        told = f"**The job id is missing:** to adopt a job, give the id that the queue shows.\n\n{told}"
-    try:
-        await decide_as_seen(run.ledger, entry, answer.decision, job_id=answer.job_id)
-    except Decided as meanwhile:
-        get_run_logger().warning("%s", meanwhile.message)
+        if answer.decision == "adopt" and not (answer.job_id or "").strip():
+            told = f"**The job id is missing:** to adopt a job, give the id that the queue shows.\n\n{told}"
+            continue
+        try:
+            await decide_as_seen(run.ledger, entry, answer.decision, job_id=answer.job_id)
+        except BadInput as refusal:
+            told = f"**{refusal.message}**\n\n{told}"
+            continue
+        except Decided as meanwhile:
+            get_run_logger().warning("%s", meanwhile.message)
+        return
 
 
 def _usd(cost: object) -> str:

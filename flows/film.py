@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
 from flows.decide import ask_person, can_ask
 from reelflow.compile import Known, compile_recipe, whole_span
@@ -50,6 +51,7 @@ from tasks.phase import timing
 from tasks.receipt import digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, open_run
+from tasks.stop import cancelled_by_sigterm, is_being_cancelled
 
 quiet.install()
 
@@ -79,6 +81,18 @@ async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any
 
     Raises the errors of `reelflow.errors`; whatever was known by then is in the report that is published.
     """
+    with cancelled_by_sigterm() as stopped:
+        try:
+            return await _made(recipe, source, order)
+        except asyncio.CancelledError:
+            if not (stopped.is_set() and await is_being_cancelled()):
+                raise
+            # Prefect takes a state that a flow gives for the run's own; nobody else gets to see it.
+            return cast(dict[str, Any], Cancelled(
+                message="Stopped; what was bought by then is in the ledger (`reelflow jobs list`)."))
+
+
+async def _made(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
     async with _reported(recipe, source), open_run() as run:
         limit = read_limit(order.max_cost_usd)
         check_models(recipe, run.settings.model_table)

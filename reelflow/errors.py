@@ -176,17 +176,23 @@ class SubmitUnknown(ReelflowError):
 class JobFailed(ReelflowError):
     """The queue reports that job `job_id` failed (it gives no reason), or does not know it any more."""
 
+    is_over: ClassVar[bool] = True
+
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
 
 
 class JobOverdue(ReelflowError):
-    """Waiting for `job_id` went past its deadline; the queue may still finish and bill it."""
+    """Waiting for `job_id` went past its deadline; the queue may still finish and bill it.
 
-    def __init__(self, message: str, *, job_id: str) -> None:
+    `is_over` where the queue said so late that it is not done; where it could not be asked, the job may well be.
+    """
+
+    def __init__(self, message: str, *, job_id: str, is_over: bool = True) -> None:
         super().__init__(message)
         self.job_id = job_id
+        self.is_over = is_over
 
 
 class FetchFailed(ReelflowError):

@@ -8,11 +8,13 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +58,12 @@ class Store:
                 await asyncio.sleep(_LOCK_PAUSE)
             yield
 
-    async def keep(self, path: Path) -> Kept:
-        """Move a whole file into the store, under its digest and with its suffix. It must lie on the store's disk."""
-        return await asyncio.to_thread(self._keep, path)
+    async def keep(self, path: Path, *, leave: bool = False) -> Kept:
+        """Move a whole file into the store, under its digest and with its suffix. It must lie on the store's disk.
+
+        With `leave` it also stays where it is, for the caller to remove.
+        """
+        return await asyncio.to_thread(self._keep, path, leave)
 
     async def find(self, digest: str, suffix: str) -> Path | None:
         """The file of a digest, read through and found sound; None where it is missing or was damaged (and removed)."""
@@ -75,11 +80,14 @@ class Store:
     def _place(self, digest: str, suffix: str) -> Path:
         return self.root / digest[:2] / f"{digest}{suffix}"
 
-    def _keep(self, path: Path) -> Kept:
+    def _keep(self, path: Path, leave: bool) -> Kept:
         digest = digest_of(path)
         size = path.stat().st_size
         place = self._place(digest, path.suffix)
         place.parent.mkdir(parents=True, exist_ok=True)
+        if leave:
+            path, left = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part"), path
+            shutil.copyfile(left, path)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.replace(place)
@@ -93,12 +101,16 @@ class Store:
             sound = digest_of(place) == digest
         except FileNotFoundError:
             return None
+        except OSError as error:
+            logger.warning("The kept file %s can't be read (%s) and is not used.", place, error.strerror)
+            return None
         if not sound:
             logger.warning("The kept file %s was damaged and is removed.", place)
             place.unlink(missing_ok=True)
             return None
         # Used just now, which is what clearing goes by.
-        os.utime(place)
+        with contextlib.suppress(OSError):
+            os.utime(place)
         return place
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -111,7 +123,7 @@ class Store:
     def _clear(self, before: float) -> Usage:
         removed = []
         for path, stat in self._files():
-            if stat.st_mtime < before:
+            if stat.st_mtime < before and not _in_use(path):
                 path.unlink(missing_ok=True)
                 removed.append((path, stat))
         return _sum(iter(removed))
@@ -128,7 +140,16 @@ def _sum(files: Iterator[tuple[Path, os.stat_result]]) -> Usage:
     return Usage(len(sizes), sum(sizes))
 
 
-def _locked(lock: BinaryIO) -> bool:
+def _in_use(path: Path) -> bool:
+    """Whether a run holds the file just now: the lock of a fetch, or the part that it writes."""
+    try:
+        with path.open("rb") as file:
+            return not _locked(file)
+    except OSError:
+        return False
+
+
+def _locked(lock: IO[bytes]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

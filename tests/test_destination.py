@@ -8,14 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.destination import check_folder, choose_output
+from reelflow.assumed import assumed_source
+from reelflow.compile import Known, compile_recipe
+from reelflow.destination import Destination, check_folder, refuse_existing
 from reelflow.errors import BadInput
+from reelflow.models import ModelTable
+from reelflow.recipe import Recipe, make_step, parse_recipe, plain_recipe
+
+FILM = plain_recipe("restyle", make_step("restyle", prompt="x"))
+PICTURE = plain_recipe("image", make_step("image", prompt="x"), is_film=False)
 
 
-def choose(wanted: str | None, folder: Path, *, is_film: bool = True, overwrite: bool = False,
-           source: Path | None = None) -> Path:
-    return choose_output(wanted, folder=folder, name="clip-restyle", is_film=is_film, overwrite=overwrite,
-                         source=source)
+def choose(wanted: str | None, folder: Path, *, recipe: Recipe = FILM, overwrite: bool = False,
+           source: Path = Path("/nowhere/clip.mp4")) -> Path:
+    destination = Destination(folder, wanted or "", overwrite)
+    named = destination.named(recipe, "clip.mp4")
+    plan = compile_recipe(named, assumed_source(named), Known(ModelTable.standard(), stem="clip"))
+    (target,) = destination.targets(plan, source, need_bytes=0)
+    return target
 
 
 def test_without_a_wish_it_lies_in_the_given_folder(tmp_path: Path) -> None:
@@ -28,15 +38,14 @@ def test_a_folder_gets_the_default_name(tmp_path: Path) -> None:
 
 
 def test_a_picture_s_default_is_png(tmp_path: Path) -> None:
-    assert choose(None, tmp_path, is_film=False).name == "clip-restyle.png"
+    assert choose(None, tmp_path, recipe=PICTURE).name == "clip-restyle.png"
 
 
 def test_what_exists_is_not_replaced_unless_asked(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"x")
-    with pytest.raises(BadInput, match=r"out\.mp4 exists"):
-        choose(str(target), tmp_path)
     assert choose(str(target), tmp_path, overwrite=True) == target
+    assert "out.mp4 exists" in refuse_existing(target).message
 
 
 def test_the_source_is_never_its_own_output(tmp_path: Path) -> None:
@@ -47,10 +56,23 @@ def test_the_source_is_never_its_own_output(tmp_path: Path) -> None:
         choose(str(tmp_path / "alias.mp4"), tmp_path, overwrite=True, source=source)
 
 
-@pytest.mark.parametrize(("name", "is_film"), [("out.avi", True), ("out", True), ("out.mp4", False)])
-def test_a_suffix_that_can_t_be_written_is_refused(tmp_path: Path, name: str, is_film: bool) -> None:
-    with pytest.raises(BadInput, match="does not end in"):
-        choose(str(tmp_path / name), tmp_path, is_film=is_film)
+@pytest.mark.parametrize(("name", "recipe", "said"), [
+    ("out.avi", FILM, "does not end in"), ("out", FILM, "does not end in"),
+    ("out.mp4", PICTURE, "is a film's name, and what comes out is a picture"),
+])
+def test_a_suffix_that_can_t_be_written_is_refused(tmp_path: Path, name: str, recipe: Recipe, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        choose(str(tmp_path / name), tmp_path, recipe=recipe)
+
+
+def test_several_files_need_a_folder(tmp_path: Path) -> None:
+    recipe = parse_recipe({"steps": [{"rate": 25}], "outputs": [{"path": "a.mp4"}, {"path": "b.png"}]})
+    with pytest.raises(BadInput, match="makes 2 files: name a folder"):
+        choose(str(tmp_path / "out.mp4"), tmp_path, recipe=recipe)
+
+
+def test_braces_in_a_name_are_only_braces(tmp_path: Path) -> None:
+    assert choose(str(tmp_path / "{stem}{x}.mp4"), tmp_path).name == "{stem}{x}.mp4"
 
 
 def test_a_file_in_the_folder_s_place_is_told(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.choices import parse_time
 from reelflow.errors import BadInput
-from reelflow.models import ModelTable, Point
-from reelflow.recipe import PRESETS, Recipe, parse_path, parse_time, preset_path, read_trajectory
-
-MODEL = ModelTable.standard()["lucy-2.5"]
+from reelflow.model_step import ModelStep
+from reelflow.models import ModelTable, Point, check_trajectory
+from reelflow.recipe import make_step
+from reelflow.trajectory import PRESETS, parse_path, preset_path, read_trajectory
 
 
 @pytest.mark.parametrize(("text", "seconds"), [
@@ -32,16 +33,18 @@ def test_what_is_no_time_is_refused(text: str | float) -> None:
     ({"end": 3, "duration": 2}, "duration"),
 ])
 def test_a_span_that_can_t_be_is_refused(asked: dict[str, float], field: str) -> None:
-    with pytest.raises(BadInput) as refused:
-        Recipe(model="lucy-2.5", **asked).check(MODEL)
-    assert refused.value.field == field
+    with pytest.raises(BadInput, match=field):
+        make_step("trim", **asked)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_good_trajectory_over_all_frames(name: str) -> None:
     path = preset_path(name, frames=125)
     assert (path[0].frame, path[-1].frame) == (0, 124)
-    Recipe(model="lucy-motion", trajectory=path).check(ModelTable.standard()["lucy-motion"])
+    check_trajectory(path)
+    step = make_step("motion", preset=name)
+    assert isinstance(step, ModelStep)
+    step.check(ModelTable.standard()["lucy-motion"])
 
 
 def test_a_path_is_read_from_text() -> None:

@@ -114,6 +114,8 @@ def resolve(wish: str, /, *, resubmit: Annotated[bool, Flag] = False, adopt: str
             abandon: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
     """Decide about a wish whose reply was lost; give one of the three.
 
+    Where the run that sent the form was on another machine, it takes half a minute to see that it is gone.
+
     Parameters
     ----------
     wish
@@ -243,8 +245,11 @@ def _time(since: str | None) -> dt.datetime | None:
     try:
         found = dt.datetime.fromisoformat(since)
     except ValueError:
-        return dt.datetime.now(dt.UTC) - _span(since, "since")
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+        try:
+            return dt.datetime.now(dt.UTC) - _span(since, "since")
+        except OverflowError:
+            return None
+    return found.replace(tzinfo=found.tzinfo or dt.UTC)
 
 
 def _span(text: str, field: str) -> dt.timedelta:

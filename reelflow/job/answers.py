@@ -57,7 +57,7 @@ def retry_after_of(value: str | None) -> float | None:
     """Seconds to wait from a `Retry-After` header (seconds or an HTTP date), at most MAX_RETRY_AFTER."""
     if not value:
         return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value):
+    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
         return min(float(value), MAX_RETRY_AFTER)
     try:
         at = email.utils.parsedate_to_datetime(value).timestamp()

@@ -22,8 +22,9 @@ async def buy_until_done(
 ) -> Bought:
     """Buy a wish and wait until its job is completed; `max_attempts` counts the jobs bought for it over all runs.
 
-    `buy` and `wait` are `reelflow.job.buy.buy` and `reelflow.job.collect.await_job`, or what stands around them. Raises
-    what they raise; JobFailed and JobOverdue only where the wish may not be bought again.
+    `buy` and `wait` are `reelflow.job.buy.buy` and `reelflow.job.collect.await_job`, or what stands around them. What
+    an earlier run found overdue is asked about again before another is bought: it may have ended since. Raises what
+    they raise; JobFailed and JobOverdue only where the wish may not be bought again.
     """
     while True:
         bought = await buy()
@@ -33,9 +34,11 @@ async def buy_until_done(
             await wait(bought)
         except (JobFailed, JobOverdue) as ended:
             entry = await ledger.find(bought.key)
-            is_over = entry.purchase == bought.purchase and entry.state in (State.FAILED, State.EXPIRED)
-            if is_over and not entry.has_attempts_left(max_attempts):
-                raise
+            if entry.purchase == bought.purchase:
+                is_over = entry.state is State.FAILED or (entry.state is State.EXPIRED and ended.is_over)
+                if not is_over or not entry.has_attempts_left(max_attempts):
+                    raise
+                await ledger.failed(bought.purchase, entry.note)
             logger.warning("%s It is asked for again: %d of %d attempts were made.", ended.message, entry.attempts,
                            max_attempts + entry.granted)
         else:

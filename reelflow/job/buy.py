@@ -53,8 +53,8 @@ async def buy(
     """See to it that a wish is bought, by this run or by another, and never twice. Repeatable for ever.
 
     `seconds` and `cost` (USD, None: not known) are the estimate; `resolved` is what the model's name stands for now, if
-    that was asked already. `max_attempts` counts the jobs bought for the wish over all runs: one that failed, or that
-    outlived its deadline, is bought again only while there are fewer. The policies `ask` and `fail` stop at a lost
+    that was asked already. `max_attempts` counts the jobs bought for the wish over all runs: one that failed is bought
+    again only while there are fewer. The policies `ask` and `fail` stop at a lost
     reply, and what comes next is the caller's; `resubmit` sends the form again, up to three in one call, each a
     purchase of its own. A job that outlived its deadline is given back as it is, since asking for it again is free.
 
@@ -94,6 +94,7 @@ async def buy(
                     continue
                 except Taken:
                     tell("Another run has taken this wish over; waiting for it.")
+                    refresh = False
             elif (bought := await _found(ledger, store, claim.entry, terms, unknown_policy)) is not None:
                 tell(f"Nothing to pay: {_described(bought)}.")
                 return bought

@@ -18,7 +18,6 @@ from reelflow.job.schema import purchases, wishes
 LOST = "The run that sent the form ended before it had an answer."
 
 
-
 async def decide(connection: AsyncConnection, intent: Intent, terms: Terms) -> Claim:
     """Look a wish up and, where it is to be bought and nobody is at it, write down that the caller is about to.
 
@@ -29,7 +28,7 @@ async def decide(connection: AsyncConnection, intent: Intent, terms: Terms) -> C
     if found is not None and found.state is State.SENT and _is_dead(found, terms):
         await move(connection, found.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
         found = await read_entry(connection, intent.key, lock=True)
-    if found is not None and not _to_buy(found, terms):
+    if found is not None and not _to_buy(found, terms, await _has_bought(connection, found, terms)):
         return Claim(found, None)
     if found is not None and found.state is State.INTENDED:
         # Before the limits are looked at: what the dead one had set aside is free again.
@@ -49,10 +48,19 @@ def _is_dead(entry: Entry, terms: Terms) -> bool:
     return entry.holder is None or terms.dead == (entry.holder, entry.beat)
 
 
-def _to_buy(entry: Entry, terms: Terms) -> bool:
+async def _has_bought(connection: AsyncConnection, entry: Entry, terms: Terms) -> bool:
+    """Whether this very run has bought this wish before, be it before it was tried again, or before others did."""
+    if terms.flow_run_id is None:
+        return False
+    query = sa.select(sa.func.count()).select_from(purchases).where(
+        purchases.c.key == entry.key, purchases.c.flow_run_id == terms.flow_run_id, purchases.c.state != State.REFUSED)
+    return bool((await connection.execute(query)).scalar())
+
+
+def _to_buy(entry: Entry, terms: Terms, has_bought: bool) -> bool:
     """Whether a wish that has a row is to be bought (again) on these terms."""
     # A run that is tried again must not refresh what it has refreshed itself.
-    fresh = terms.refresh and (terms.flow_run_id is None or terms.flow_run_id != entry.flow_run_id)
+    fresh = terms.refresh and not has_bought
     match entry.state:
         case State.REFUSED:
             return True
@@ -60,9 +68,9 @@ def _to_buy(entry: Entry, terms: Terms) -> bool:
             return _is_dead(entry, terms)
         case State.UNKNOWN:
             return terms.resubmit_unknown
-        case State.FAILED | State.EXPIRED:
+        case State.FAILED:
             return fresh or entry.has_attempts_left(terms.max_attempts)
-        case State.COMPLETED | State.ABANDONED:
+        case State.EXPIRED | State.COMPLETED | State.ABANDONED:
             return fresh
         case _:
             return False

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -136,7 +137,7 @@ class QueueClient:
                 f"{self.address} took the form for {wish.model.name} and answered {response.status_code} without a "
                 f"job id ({said or 'nothing at all'}): a job may have been bought."
             ) from None
-        logger.info("%s accepted the job %s for %s.", self.address, job.job_id, wish.model.name)
+        # Not a word to the log before the caller has written the id down: a log that blocks would lose it.
         return job
 
     async def edit_image(self, wish: Wish, destination: Path, *, on_bytes: OnBytes | None = None) -> Path:
@@ -322,14 +323,14 @@ class QueueClient:
             raise QueueFault(f"The queue at {self.address} answered with {kind} in place of media.")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise QueueFault(f"The queue at {self.address} packed the media in a way that was not asked for.")
-        at = asked_at if response.status_code == 206 else 0
-        if at and _begin_of(response.headers.get("Content-Range", "")) != at:
-            raise QueueFault(f"The queue at {self.address} answered with another part than the one asked for.")
         length = response.headers.get("Content-Length", "")
-        return Content(
-            at=at, total=at + int(length) if length.isdecimal() else None, validator=_validator_of(response),
-            pieces=self._pieces(response),
-        )
+        at, total = 0, int(length) if length.isdecimal() else None
+        if response.status_code == 206:
+            # A part may end before the whole does, so its own length says nothing of the whole's.
+            at, total = _range_of(response.headers.get("Content-Range", ""))
+            if at != asked_at:
+                raise QueueFault(f"The queue at {self.address} answered with another part than the one asked for.")
+        return Content(at=at, total=total, validator=_validator_of(response), pieces=self._pieces(response))
 
     def _picture_of(self, response: httpx.Response) -> Content:
         """The picture in an answer. Raises QueueFault where the answer holds something else."""
@@ -372,9 +373,12 @@ def _segment(job_id: str) -> str:
     return quote(job_id, safe="!$&'()*+,;=:@-._~")
 
 
-def _begin_of(content_range: str) -> int | None:
-    begin = content_range.removeprefix("bytes ").partition("-")[0].strip()
-    return int(begin) if begin.isdecimal() else None
+def _range_of(content_range: str) -> tuple[int, int | None]:
+    """Where a part begins and how long the whole is (None: not said); it begins at -1 where that can't be read."""
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
+    if found is None:
+        return -1, None
+    return int(found[1]), None if found[2] == "*" else int(found[2])
 
 
 def _validator_of(response: httpx.Response) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import logging
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reelflow.errors import BadInput, BadMedia, BadResult, FetchFailed, JobFailed, JobOverdue
+from reelflow.errors import BadInput, BadMedia, BadResult, FetchFailed, JobFailed, JobOverdue, LedgerFault
 from reelflow.job.fetch import fetch
 from reelflow.job.form import OnBytes
 from reelflow.job.ledger import Ledger
@@ -65,7 +66,9 @@ async def await_job(
         )
     except asyncio.CancelledError:
         logger.warning("Job %s: %s", job_id, STOPPED)
-        await asyncio.shield(ledger.note(bought.purchase, STOPPED))
+        # A ledger that is away must not turn a cancelled run into a failed one.
+        with contextlib.suppress(LedgerFault):
+            await asyncio.shield(ledger.note(bought.purchase, STOPPED))
         raise
     except (JobOverdue, JobFailed) as error:
         await ledger.expired(bought.purchase, error.message)

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from reelflow.errors import Refused
 from reelflow.job.entry import Entry, State
-from reelflow.job.holder import is_gone
+from reelflow.job.holder import LEASE_SECONDS, Watch
 from reelflow.job.ledger import Ledger
 
 Decision = Literal["resubmit", "adopt", "abandon"]
+_LOOK_AGAIN = 0.5
 
 
 async def resolve_unknown(
-    ledger: Ledger, key: str, decision: Decision, *, job_id: str | None = None
+    ledger: Ledger, key: str, decision: Decision, *, job_id: str | None = None, lease: float = LEASE_SECONDS
 ) -> Entry:
     """Write down what a person has decided of a wish whose reply was lost; `key` may be a beginning of the key.
 
     `resubmit` allows one purchase more (also of what failed, is overdue or was given up), `adopt` says that its job is
-    `job_id`, `abandon` gives it up.
+    `job_id`, `abandon` gives it up. Where the form went out from a run that can't be seen from here, it is watched for
+    `lease` seconds first.
 
     Raises:
-        Refused: there is nothing to decide.
+        Refused: there is nothing to decide, or a run is still at it.
         Decided: somebody else decided meanwhile.
     """
     entry = await ledger.find(key)
-    if entry.state is State.SENT and (entry.holder is None or is_gone(entry.holder)):
-        await ledger.died(entry)
+    if entry.state is State.SENT:
+        await _see_death(ledger, entry, Watch(lease))
         entry = await ledger.find(entry.key)
     return await decide_as_seen(ledger, entry, decision, job_id=job_id)
+
+
+async def _see_death(ledger: Ledger, seen: Entry, watch: Watch) -> None:
+    """Write down that the run which sent a form is gone, as soon as that is sure. Raises Refused where it isn't."""
+    entry = seen
+    while (entry.state, entry.holder) == (seen.state, seen.holder):
+        if entry.beat != seen.beat:
+            raise Refused(f"The wish {seen.key[:12]} is being bought by a run just now: wait for that run.")
+        if watch.sees_death(entry.holder, entry.beat):
+            await ledger.died(entry)
+            return
+        await asyncio.sleep(_LOOK_AGAIN)
+        entry = await ledger.find(seen.key)
 
 
 async def decide_as_seen(ledger: Ledger, entry: Entry, decision: Decision, *, job_id: str | None = None) -> Entry:
@@ -37,7 +53,8 @@ async def decide_as_seen(ledger: Ledger, entry: Entry, decision: Decision, *, jo
     if decision == "resubmit":
         allowed |= {State.FAILED, State.ABANDONED}
     elif decision == "adopt":
-        allowed |= {State.ABANDONED}
+        # Failed: the id that was adopted before may have been another job's.
+        allowed |= {State.FAILED, State.ABANDONED}
     if entry.state not in allowed:
         raise Refused(f"The wish {entry.key[:12]} is {entry.state.value}: there is nothing to {decision}.")
     if decision == "adopt":

@@ -103,8 +103,11 @@ class Ledger:
     async def accepted(self, purchase: str, job_id: str, *, stand_in: bool, note: str = "") -> bool:
         """Write down a job's id, also where others have given the purchase up; says whether the wish's row has it."""
         async with self._begun() as connection:
-            moved = await move(connection, purchase, State.ACCEPTED, (*OPEN, State.UNKNOWN), note=note, job_id=job_id,
-                                stand_in=int(stand_in), accepted_at=now())
+            # Refused: a person has allowed another purchase, and nobody has made it. Accepted: this was written
+            # already and its answer lost, or a person has guessed the id that is known now.
+            moved = await move(
+                connection, purchase, State.ACCEPTED, (*OPEN, State.UNKNOWN, State.REFUSED, State.ACCEPTED), note=note,
+                job_id=job_id, stand_in=int(stand_in), accepted_at=now())
             if not moved:
                 # The wish has gone on without us, but what was paid for must be found here.
                 await connection.execute(purchases.update().where(purchases.c.id == purchase).values(
@@ -164,8 +167,14 @@ class Ledger:
                 note="A person decided to buy it again."))
 
     async def adopted(self, seen: Entry, job_id: str) -> None:
-        """Write down that a person has found the job of a wish. Raises Decided."""
+        """Write down that a person has found the job of a wish. Raises Decided, BadInput for another wish's job."""
         async with self._as_seen(seen) as connection:
+            other = (await connection.execute(sa.select(purchases.c.key).where(
+                purchases.c.job_id == job_id, purchases.c.queue == seen.queue, purchases.c.key != seen.key).limit(1)
+            )).scalar()
+            if other is not None:
+                raise BadInput(f"Job {job_id} is the one of the wish {other[:12]}: give the id of the job that was "
+                               "made for this one.", field="job_id")
             await move(connection, seen.purchase, State.ACCEPTED, (seen.state,), job_id=job_id, accepted_at=now(),
                        note=f"A person found the job {job_id}.")
 

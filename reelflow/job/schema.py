@@ -170,7 +170,7 @@ def make_engine(url: str | None, work_dir: Path) -> AsyncEngine:
 
 
 def _sqlite(path: Path) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=16,
+    engine = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=str(path)), pool_size=4, max_overflow=16,
                                  connect_args={"timeout": 60.0})
 
     @sa.event.listens_for(engine.sync_engine, "connect")

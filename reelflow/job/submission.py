@@ -90,7 +90,8 @@ class Submission:
                 return await self._sent()
         except asyncio.CancelledError:
             if self._state is State.INTENDED:
-                await self._refused("The run was stopped before the form was sent.")
+                with contextlib.suppress(LedgerFault):
+                    await self._refused("The run was stopped before the form was sent.")
             raise
 
     async def _sent(self) -> Bought:
@@ -132,8 +133,9 @@ class Submission:
         if not cancelled:
             return work.result()
         if not work.cancelled() and work.exception() is None and (job_id := work.result().job_id):
-            await self._ledger.note(self._id, STOPPED)
             logger.warning("Job %s: %s", job_id, STOPPED)
+            with contextlib.suppress(LedgerFault):
+                await self._ledger.note(self._id, STOPPED)
         raise asyncio.CancelledError
 
     async def _send_and_record(self) -> Bought:
@@ -144,9 +146,11 @@ class Submission:
                 incoming = self._store.incoming(picture_name(self._id))
                 await self._client.edit_image(self._wish, incoming, on_bytes=self._count)
                 reached(Boundary.AFTER_REPLY)
-                kept = await self._store.keep(incoming)
+                # What came stays where the next run looks for it until the ledger knows: it can't be fetched again.
+                kept = await self._store.keep(incoming, leave=True)
                 await self._ledger.completed(self._id, digest=kept.digest, size_bytes=kept.size_bytes, seconds=None,
                                              stand_in=self._client.stand_in)
+                incoming.unlink(missing_ok=True)
                 self._stands(State.COMPLETED)
                 return self._done(None, kept.path)
             job = await self._client.submit(self._wish, on_bytes=self._count)
@@ -186,6 +190,12 @@ class Submission:
             except LedgerFault as error:
                 self._stands(State.SENT, job_id)
                 logger.error("Job %s is bought and could not be written down yet: %s", job_id, error)
+            except asyncio.CancelledError:
+                # Whoever stops us now must be told the id: it is written nowhere.
+                self._stands(State.SENT, job_id)
+                logger.error("Job %s is bought and was not written down: `reelflow jobs resolve %s --adopt %s`.",
+                             job_id, self._entry.key[:12], job_id)
+                raise
             await asyncio.sleep(min(0.2 * 2.0**attempt, 10.0))
         raise SubmitUnknown(
             f"Job {job_id} is bought, but the ledger can't be written: when it can, run `reelflow jobs resolve "

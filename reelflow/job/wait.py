@@ -57,6 +57,7 @@ async def wait_for_job(
     # Jobs that were submitted together must not ask together ever after.
     await _sleep(random.uniform(0, min(_FIRST_ASK, poll_seconds)), end)
     while True:
+        answered = False
         asked_at = time.monotonic()
         pause = poll_seconds * random.uniform(1.0, 1.25)
         try:
@@ -76,7 +77,7 @@ async def wait_for_job(
         except TimeoutError:
             logger.warning("The status of job %s did not come before the deadline.", job_id)
         else:
-            refused_since, troubles = None, 0
+            refused_since, troubles, answered = None, 0, True
             if status.status != last:
                 last = status.status
                 await _tell(status, on_status_change)
@@ -86,7 +87,7 @@ async def wait_for_job(
         if time.monotonic() >= end:
             raise JobOverdue(
                 f"Job {job_id} did not end within {deadline:g} s (it was last {last or 'not heard of'}); the queue may "
-                "still finish and bill it, and running again takes it up.", job_id=job_id,
+                "still finish and bill it, and running again takes it up.", job_id=job_id, is_over=answered,
             )
         await _sleep(pause, end)
 

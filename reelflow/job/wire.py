@@ -24,12 +24,11 @@ class JobStatus(StrEnum):
 
 
 class JobSubmitResponse(BaseModel):
-    """The answer to a submit: the job is bought, under `job_id`."""
+    """The answer to a submit: the job is bought, under `job_id`; nothing else of the answer may lose that."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     job_id: str = Field(min_length=1)
-    status: str
 
 
 class JobStatusResponse(BaseModel):

@@ -24,6 +24,7 @@ TRANSPORT = "reelflow.transport"
 """Where the server leaves the connection's transport in a request's scope."""
 
 BUSY_SECONDS = 1
+LATE_SECONDS = 3.0
 
 
 class _HungUp(Exception):
@@ -71,6 +72,8 @@ async def after_accept(fault: Fault | None, request: Request, answer: Response) 
             return await hang_up(request)
         case Fault.HANG_AFTER_ACCEPT:
             return await until_gone(request)
+        case Fault.LATE_REPLY:
+            await asyncio.sleep(LATE_SECONDS)
         case Fault.ERROR_502:
             return bad_gateway()
         case Fault.NOT_JSON:

@@ -38,6 +38,7 @@ class Fault(StrEnum):
     DROP_BEFORE_ACCEPT = "drop-before-accept", Act.SUBMIT, "the form is read, no job is made, no reply"
     DROP_AFTER_ACCEPT = "drop-after-accept", Act.SUBMIT, "a job is made, no reply"
     HANG_AFTER_ACCEPT = "hang-after-accept", Act.SUBMIT, "a job is made, and the reply never comes"
+    LATE_REPLY = "late-reply", Act.SUBMIT, "a job is made, and the reply comes 3 s later"
     BUSY_SECONDS = "429-seconds", Act.SUBMIT, "429 with Retry-After in seconds; no job"
     BUSY_DATE = "429-date", Act.SUBMIT, "429 with Retry-After as a date; no job"
     ERROR_500 = "500", Act.SUBMIT, "500 with a JSON body; no job"

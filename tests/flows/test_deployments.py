@@ -16,8 +16,10 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Scheduled
+from prefect.states import Cancelling, Scheduled
 
+from reelflow.job.entry import Intent, State, Terms
+from reelflow.job.ledger import Ledger
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn, running_standin
 
@@ -132,15 +134,47 @@ async def test_a_retry_of_the_run_takes_up_the_job_that_was_bought(
     assert (queue.jobs_made, (await probe(tmp_path / "out.mp4")).frames) == (1, 30)
 
 
-async def test_a_job_adopted_without_its_id_is_asked_for_again(
-    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+@pytest.mark.parametrize("fault", ["late-reply", "stuck-pending"])
+async def test_a_run_that_is_cancelled_in_the_ui_keeps_its_job_and_the_next_one_takes_it_up(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, fault: str
 ) -> None:
+    """Cancelled when the form is out and the reply still to come; and while it waits for the job."""
+    queue.faults.add(fault)
+    run = await start("restyle/restyle", source=str(clip), prompt="noir", output=str(tmp_path / "out.mp4"))
+    state = State.SENT if fault == "late-reply" else State.ACCEPTED
+    async with Ledger.open(None, work_dir=work_dir) as ledger, asyncio.timeout(60):
+        while not queue.jobs_made or [entry.state for entry in await ledger.entries()] != [state]:
+            await asyncio.sleep(0.1)
+        async with get_client() as client:
+            await client.set_flow_run_state(run.id, Cancelling())
+        run = await until(run, ENDED, worker)
+        assert run.state_name == "Cancelled", worker.read_text()[-3000:]
+        (entry,) = await ledger.entries()
+    job_id = next((tmp_path / "queue").glob("jobs/*")).name
+    assert (entry.state, entry.job_id, entry.note) == (
+        State.ACCEPTED, job_id, "Stopped waiting; the queue may still finish and bill it.")
+    if fault == "late-reply":
+        run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
+                                      output=str(tmp_path / "out.mp4")), ENDED, worker)
+        assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+
+
+@pytest.mark.parametrize("wrong", [None, "job-of-another-wish"])
+async def test_a_job_adopted_without_its_id_or_by_another_one_s_is_asked_for_again(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, wrong: str | None
+) -> None:
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        other = await ledger.claim(Intent(
+            key="a" * 64, queue=queue.url, base_url=queue.url, stand_in=True, model="m", resolved="m", result="film",
+            source_digest="s", reference_digest=None, parameters="[]", seconds=1.0, cost=None), Terms())
+        assert other.purchase is not None
+        await ledger.accepted(other.purchase, "job-of-another-wish", stand_in=True)
     queue.faults.add("drop-after-accept=1")
     run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
                                   output=str(tmp_path / "out.mp4")), {"Suspended", *ENDED}, worker)
     job_id = next((tmp_path / "queue").glob("jobs/*")).name
     async with get_client() as client:
-        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": None})
+        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": wrong})
         run = await until(run, {"Running", *ENDED}, worker)
         run = await until(run, {"Suspended", *ENDED}, worker)
         assert run.state_name == "Suspended", worker.read_text()[-3000:]

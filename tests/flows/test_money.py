@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import flows.restyle
 from reelflow.job.boundary import VARIABLE, Boundary
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn, running_standin
@@ -155,6 +156,16 @@ async def test_a_failed_job_is_bought_again_in_the_same_run_where_that_is_set(
     assert (ended.code, ended.answer["status"], queue.jobs_made) == (0, "completed", 2), ended.stderr
     assert len(set(ended.answer["job_ids"])) == 2
     assert (ended.answer["paid"], ended.answer["billed_seconds"], ended.answer["cost_usd"]) == ("now", 1.0, 0.01)
+
+
+@pytest.mark.slow
+async def test_prefect_s_own_retries_take_up_the_job_that_was_bought(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("content-500=5")
+    told = await flows.restyle.restyle.with_options(retries=1)(
+        source=str(clip), prompt="film noir", duration=0.5, output=str(tmp_path / "out.mp4"))
+    assert (told["status"], told["paid"], queue.faults.left, queue.jobs_made) == ("completed", "now", {}, 1)
 
 
 @pytest.mark.slow

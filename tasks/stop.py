@@ -1,0 +1,47 @@
+"""Stopping a run from outside: SIGTERM, which is what cancelling it in the Prefect UI comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+
+
+@contextlib.contextmanager
+def cancelled_by_sigterm() -> Iterator[asyncio.Event]:
+    """Have SIGTERM cancel the task that runs the block, and nothing else, where it runs in the main thread.
+
+    Gives the event that says that SIGTERM came. Prefect 3.8 raises from its own signal handler, out of whatever runs
+    just then: asyncio swallows that where it writes to a socket, and the run polls on until it's killed; anywhere else
+    the whole loop is torn down, and with it the form whose reply is still to come.
+    """
+    came, task = asyncio.Event(), asyncio.current_task()
+    if task is None or threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def stop() -> None:
+        came.set()
+        task.cancel()
+
+    loop, previous = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        yield came
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, previous)
+
+
+async def is_being_cancelled() -> bool:
+    """Whether somebody has asked Prefect to cancel this flow run, and it is not only its process that is stopped."""
+    if flow_run.id is None:
+        return False
+    async with get_client() as client:
+        state = (await client.read_flow_run(flow_run.id)).state
+    return state is not None and state.is_cancelling()
