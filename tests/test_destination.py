@@ -38,7 +38,7 @@ def test_a_folder_gets_the_default_name(tmp_path: Path) -> None:
 
 
 def test_a_picture_s_default_is_png(tmp_path: Path) -> None:
-    assert choose(None, tmp_path, recipe=PICTURE).name == "clip-restyle.png"
+    assert choose(None, tmp_path, recipe=PICTURE).name == "clip-image.png"
 
 
 def test_what_exists_is_not_replaced_unless_asked(tmp_path: Path) -> None:
