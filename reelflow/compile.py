@@ -81,6 +81,7 @@ class _Strand:
     clip: Clip
     span: Span | None
     heard: tuple[Op, ...] = ()
+    titles: tuple[str, ...] = ()
 
 
 class _Compiler:
@@ -105,7 +106,7 @@ class _Compiler:
         if self._faults:
             raise recipe.refusal(self._faults)
         finish = Finish(
-            title=_title(strand.ops, "finish"), pictures=Pictures(strand.feed, strand.ops), clip=strand.clip,
+            title=_title(strand.titles, "finish"), pictures=Pictures(strand.feed, strand.ops), clip=strand.clip,
             sounds=self._sounds(strand), outputs=outputs,
         )
         finish = replace(finish, outputs=tuple(replace(one, copies=_can_copy(finish, one)) for one in outputs))
@@ -131,6 +132,7 @@ class _Compiler:
         assert isinstance(step, MediaStep)
         after = step.after(strand.clip, self._known.files)
         op = Op(number, step, strand.clip, after)
+        strand = replace(strand, titles=(*strand.titles, step.title()))
         if isinstance(step, Trim | Still) and isinstance(strand.feed, FromFilm) and not strand.ops:
             return self._narrowed(step, op, strand)
         if isinstance(step, Trim) and strand.span is not None and not strand.heard:
@@ -173,7 +175,7 @@ class _Compiler:
         sent = prepare.frames
         if model.kind.result == "picture":
             feed = FromJob(job_number, model, geometry, crops, 1, Fraction(0), restored)
-            return replace(strand, feed=feed, ops=(), clip=restored)
+            return replace(strand, feed=feed, ops=(), clip=restored, titles=())
         rate = Fraction(model.fps or 1)
         if model.kind is Kind.MOTION:
             sent = known.made.get(job_number, round((model.seconds or 0) * rate))
@@ -181,11 +183,11 @@ class _Compiler:
         elif step.rate is KeepRate.MODEL:
             restored = replace(restored, rate=rate, frames=sent)
         feed = FromJob(job_number, model, geometry, crops, sent, rate, restored, step.rate is KeepRate.SMOOTH)
-        return replace(strand, feed=feed, ops=(), clip=restored)
+        return replace(strand, feed=feed, ops=(), clip=restored, titles=())
 
     def _prepare(self, step: ModelStep, model: Model, strand: _Strand, geometry: Geometry) -> Prepare:
         clip, pictures = strand.clip, Pictures(strand.feed, strand.ops)
-        title = _title(strand.ops, f"prepare for {model.name}")
+        title = _title(strand.titles, f"prepare for {model.name}")
         if clip.is_picture:
             return Prepare(title, pictures, geometry, _stored(strand), How.ENCODE, 1, 0, model.max_bytes)
         assert model.fps is not None
@@ -215,7 +217,7 @@ class _Compiler:
 
     def _variants(self, step: Variants, number: str, strand: _Strand) -> _Strand:
         """Several ways from here, laid side by side; the sound is that from before."""
-        ways = [self._through(steps, replace(strand, heard=()), f"{number}.{index}.")
+        ways = [self._through(steps, replace(strand, heard=(), titles=()), f"{number}.{index}.")
                 for index, steps in enumerate(step.ways(), 1)]
         clips = [way.clip for way in ways]
         if step.source:
@@ -239,7 +241,7 @@ class _Compiler:
         feed = SideBySide(
             tuple(Pictures(way.feed, way.ops) for way in ways), columns, cell, below, step.labels or (), clip, number
         )
-        return _Strand(feed, (), clip, strand.span, strand.heard)
+        return _Strand(feed, (), clip, strand.span, strand.heard, (step.title(),))
 
     def _check_source(self, model: Model, clip: Clip) -> None:
         wanted = model.kind.source
@@ -350,8 +352,8 @@ def _can_copy(finish: Finish, output: Output) -> bool:
     )
 
 
-def _title(ops: Sequence[Op], end: str) -> str:
-    return ", ".join([*(op.step.title() for op in ops), end])
+def _title(titles: Sequence[str], end: str) -> str:
+    return ", ".join([*titles, end])
 
 
 def source_warnings(source: Probe) -> tuple[str, ...]:

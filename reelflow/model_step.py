@@ -116,7 +116,7 @@ class PathPoint(BaseModel):
 
 
 class Motion(ModelStep):
-    """A picture becomes a film of 5 s, moved along a path: one of `preset`, `path`, `trajectory` and `file`."""
+    """A picture becomes a film of 5 s, moved along a path (one of `preset`, `path` and `trajectory`)."""
 
     name = "motion"
     kinds = (Kind.MOTION,)

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 else:
     Entry = create_model(
         "Entry", __base__=_Entry, __doc__=_Entry.__doc__,
-        **{name: (step | None, Field(None, description=(step.__doc__ or "").strip().partition("\n")[0]))
+        **{name: (step | None, Field(None, description=step.about()))
            for name, step in STEPS.items()},
     )
 Variants.model_rebuild(_types_namespace={"Entry": Entry})

@@ -29,6 +29,11 @@ class Step(BaseModel):
         if "name" in vars(cls):
             STEPS[cls.name] = cls
 
+    @classmethod
+    def about(cls) -> str:
+        """What the step is, in its own first sentence."""
+        return " ".join((cls.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
+
     def title(self) -> str:
         """The step in a word or three, for the name of a task run."""
         return self.name

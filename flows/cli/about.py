@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.start import show_rows
-from flows.cli.terminal import escape, say_json, wide_console
+from flows.cli.terminal import escape, plain_console, say_json, wide_console
 from reelflow.errors import ReelflowError
 from reelflow.media.run import find_ffmpeg, run_ffmpeg
 from reelflow.models import Kind, Model
@@ -85,9 +85,7 @@ def probe(file: Path, /, *, json: Annotated[bool, Flag] = False) -> int:
     if json:
         say_json(found.to_json())
         return 0
-    from rich.console import Console
-
-    show_rows(Console(highlight=False, soft_wrap=True), film_rows(found))
+    show_rows(plain_console(), film_rows(found))
     return 0
 
 
@@ -104,9 +102,7 @@ def doctor(*, json: Annotated[bool, Flag] = False) -> int:
     if json:
         say_json({"ok": not wrong, "checks": [{"name": name, "ok": ok, "told": told} for name, ok, told in checks]})
         return 1 if wrong else 0
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     for name, ok, told in checks:
         mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]·[/]"}[ok]
         console.print(f"{mark} [bold]{name}[/]  {escape(told)}")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from flows.cli.start import show_rows
-from flows.cli.terminal import escape, say_json, wide_console
+from flows.cli.terminal import escape, plain_console, say_json, wide_console
 from reelflow.errors import BadInput
 from reelflow.job.decision import resolve_unknown
 from reelflow.job.entry import Entry, Purchase, State, spend_of
@@ -97,9 +97,7 @@ def show(wish: str, /, *, json: Annotated[bool, Flag] = False) -> int:
     if json:
         say_json(_plain(entry) | {"purchases": [_plain(purchase) for purchase in bought]})
         return 0
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     show_rows(console, [(name.replace("_", " "), _shown(value)) for name, value in _plain(entry).items()
                         if value not in (None, "")])
     for number, purchase in enumerate(bought, 1):
@@ -142,11 +140,9 @@ def resolve(wish: str, /, *, resubmit: Annotated[bool, Flag] = False, adopt: str
     if json:
         say_json(_plain(entry))
         return 0
-    from rich.console import Console
-
     then = {"resubmit": "Run the same again: it will be bought.", "abandon": "It will not be bought.",
             "adopt": f"Run the same again: it takes job {adopt} up."}[given[0]]
-    Console(highlight=False, soft_wrap=True).print(f"Wish {entry.key[:12]} is {entry.state.value}. {escape(then)}")
+    plain_console().print(f"Wish {entry.key[:12]} is {entry.state.value}. {escape(then)}")
     return 0
 
 
@@ -210,9 +206,7 @@ def show_cache(*, json: Annotated[bool, Flag] = False) -> int:
     if json:
         say_json({"folder": str(store.root), "files": usage.files, "bytes": usage.size_bytes})
         return 0
-    from rich.console import Console
-
-    Console(highlight=False, soft_wrap=True).print(
+    plain_console().print(
         f"{usage.files} files, {usage.size_bytes / 1e6:.1f} MB in {escape(str(store.root))}")
     return 0
 
@@ -233,9 +227,7 @@ def clear(*, unused_for: str = "30d", json: Annotated[bool, Flag] = False) -> in
     if json:
         say_json({"files": removed.files, "bytes": removed.size_bytes})
         return 0
-    from rich.console import Console
-
-    Console(highlight=False).print(f"Removed {removed.files} files, {removed.size_bytes / 1e6:.1f} MB.")
+    plain_console().print(f"Removed {removed.files} files, {removed.size_bytes / 1e6:.1f} MB.")
     return 0
 
 

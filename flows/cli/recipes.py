@@ -184,7 +184,7 @@ def steps(*, json: Annotated[bool, Flag] = False) -> int:
     """
     from reelflow.step import STEPS
 
-    rows = [(name, (step.__doc__ or "").strip().partition("\n")[0], issubclass(step, ModelStep))
+    rows = [(name, step.about(), issubclass(step, ModelStep))
             for name, step in sorted(STEPS.items())]
     if json:
         say_json({"steps": [{"name": name, "about": about, "model": buys} for name, about, buys in rows]})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.start import run_until_stopped, show_rows
-from flows.cli.terminal import NOTHING_DONE, say, say_error, say_json, shown_phases
+from flows.cli.terminal import NOTHING_DONE, plain_console, say, say_error, say_json, shown_phases
 from reelflow.destination import check_folder
 from reelflow.report import STANDIN_NOTE
 
@@ -49,9 +49,7 @@ def _as_one(folder: Path, *, flow_run_id: str, films: list[dict[str, Any]]) -> d
 
 
 def _show(folder: Path, reports: list[dict[str, Any]], seconds: float) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     told = f"Three films in {seconds:.0f} s" if any(report["phases"] for report in reports) else (
         "The three films were here already, and are what would be made again")
     console.print(f"\n[bold green]✓[/] {told}. Open them:\n")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.terminal import escape, say, say_json, shown_phases
+from flows.cli.terminal import escape, plain_console, say, say_json, shown_phases
 from reelflow.errors import ReelflowError
 
 if TYPE_CHECKING:
@@ -121,12 +121,10 @@ def _told(standing: Standing, lost: bool) -> str:
 
 def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
     """Print how a run ended: one JSON object, or a table for people, or (quiet) only the output's path."""
-    from rich.console import Console
-
     if as_json:
         say_json(report.to_dict())
     if report.error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]✗[/] {escape(report.error)}")
+        plain_console(stderr=True).print(f"[bold red]✗[/] {escape(report.error)}")
         if report.job_ids and not quiet and not as_json:
             say(f"  job {', '.join(report.job_ids)}")
         return
@@ -134,9 +132,9 @@ def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
         return
     if quiet:
         if report.output:
-            Console(soft_wrap=True, highlight=False).print(escape(str(report.output)))
+            plain_console().print(escape(str(report.output)))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     console.print(f"[bold green]✓[/] {report.flow} {report.status.value}")
     show_rows(console, report.rows())
 

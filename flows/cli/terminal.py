@@ -37,9 +37,7 @@ def say_error(sentence: str, *, as_json: bool, status: str = "refused") -> None:
     """An error that came before there was a run to report of."""
     if as_json:
         say_json({"status": status, **NOTHING_DONE, "stand_in": _names_no_queue(), "error": sentence})
-    from rich.console import Console
-
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]✗[/] {escape(sentence)}")
+    plain_console(stderr=True).print(f"[bold red]✗[/] {escape(sentence)}")
 
 
 def _names_no_queue() -> bool:
@@ -52,11 +50,18 @@ def _names_no_queue() -> bool:
         return False
 
 
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it stands: nothing is cut, coloured by guess, or taken for a picture (`:V:`)."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+
+
 def wide_console() -> Console:
     """A console for tables: on a terminal as wide as it is, elsewhere wide enough that nothing is cut."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+    return Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
 def escape(text: str) -> str:
@@ -91,8 +96,8 @@ class _Lines:
         title = f"{moment.phase} {moment.of}".strip()
         if moment.ended:
             say(f"{title}: {'failed' if moment.failed else 'done'}")
-        elif moment.done is None and moment.note and self._said.get(moment.phase) != moment.note.partition(",")[0]:
-            self._said[moment.phase] = moment.note.partition(",")[0]
+        elif moment.done is None and moment.note and self._said.get(title) != moment.note.partition(",")[0]:
+            self._said[title] = moment.note.partition(",")[0]
             say(f"{title}: {moment.note}")
 
 
@@ -110,21 +115,22 @@ def _bars() -> Iterator[_Bars]:
 
 
 class _Bars:
-    """A bar for each phase, in the order in which they begin."""
+    """A bar for each phase, in the order in which they begin; two of one name may go on at once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._bars: dict[str, TaskID] = {}
+        self._bars: dict[tuple[str, str], TaskID] = {}
 
     def move(self, moment: Moment) -> None:
-        bar = self._bars.get(moment.phase)
+        named = moment.phase, moment.of
+        bar = self._bars.get(named)
         if bar is None:
-            bar = self._bars[moment.phase] = self._progress.add_task(moment.phase, total=None, note="")
+            bar = self._bars[named] = self._progress.add_task(moment.phase, total=None, note="")
         total = None if moment.done is None and not moment.ended else 1.0
         note = moment.of if moment.ended else moment.note or moment.of
         self._progress.update(bar, total=total, completed=moment.done or 0.0, note=escape(note))
         if moment.ended:
-            self._bars.pop(moment.phase)
+            self._bars.pop(named)
             if moment.failed:
                 self._progress.stop_task(bar)
             else:
