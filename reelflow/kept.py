@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.media.run import written_whole
-from reelflow.store import Store, digest_of
+from reelflow.store import Store, digest_of, digest_of_source
 
 _FILE = "file:"
 
@@ -38,7 +38,7 @@ def key_of(command: Sequence[str], *, ffmpeg: Path, room: Path, parts: int = 1) 
 
 def _word(word: str, room: Path) -> str:
     if word.startswith(_FILE) and (path := Path(word.removeprefix(_FILE))).is_file():
-        return digest_of(path)
+        return digest_of_source(path)
     return word.replace(str(room), "")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from reelflow.media.run import written_whole
 from reelflow.recipe import Recipe
-from reelflow.store import digest_of
+from reelflow.store import digest_of, digest_of_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,12 @@ class Receipt:
 
 def ask_of(recipe: Recipe, source: Path, *, queue: str) -> str:
     """What is asked, as one SHA-256: the bytes of the source and of every file that a step reads, recipe, queue."""
-    files = {str(path): digest_of(path) for step in recipe.all_steps() for path in step.files()}
-    told = recipe.model_dump_json(exclude={"about", "preview"}, exclude_unset=False)
+    files = {str(path): digest_of_source(path) for step in recipe.all_steps() for path in step.files()}
+    # Without what is not given, so that a step or a field that comes with a newer reelflow changes nothing.
+    told = recipe.model_dump_json(exclude={"about", "preview"}, exclude_none=True)
     for path, digest in files.items():
         told = told.replace(json.dumps(path, ensure_ascii=False), json.dumps(digest))
-    return hashlib.sha256(json.dumps([digest_of(source), told, queue]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([digest_of_source(source), told, queue]).encode()).hexdigest()
 
 
 async def find_receipt(work_dir: Path, ask: str, paths: Sequence[Path]) -> Receipt | None:

@@ -313,7 +313,7 @@ def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int
             continue
         elif isinstance(part, int) and before == "outputs":
             numbers.append(f"output {part + 1}")
-        elif part not in ("steps", "of") and not (isinstance(part, str) and "[" in part):
+        elif (part not in ("steps", "of") or len(loc) == 1) and not (isinstance(part, str) and "[" in part):
             fields.append(str(part + 1) if isinstance(part, int) else part)
     place = tuple(part for part in loc)
     line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
@@ -321,5 +321,7 @@ def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int
         said = "there is no such field"
     elif message == "Field required":
         said = "is missing"
+    elif message == "Input should be a valid tuple":
+        said = "must be a list"
     field = ".".join(fields)
     return Fault(".".join(numbers), step, f"{field}: {said}" if field else said, field or None, line)

@@ -1,0 +1,167 @@
+"""The compiler: a recipe and a probed film become phases and jobs, each known in advance."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_plan import film
+
+from reelflow.compile import Known, compile_recipe
+from reelflow.errors import BadInput, BadRecipe
+from reelflow.media.geometry import Size
+from reelflow.media.probe import Probe
+from reelflow.models import ModelTable
+from reelflow.plan import FromFilm, FromJob, How, Plan, SideBySide
+from reelflow.recipe import parse_recipe
+
+PHONE = film(rate=Fraction(30), frames=300, seconds=10.0)
+STILL = film(is_picture=True, frames=1, rate=Fraction(0), seconds=0.0, width=1000, height=1500, sounds=(), format="png")
+
+
+def plan_for(*steps: Any, source: Probe = PHONE, outputs: Any = (), **known: Any) -> Plan:
+    recipe = parse_recipe({"name": "mine", "steps": list(steps), "outputs": list(outputs)})
+    return compile_recipe(recipe, source, Known(ModelTable.standard(), **known))
+
+
+def test_steps_between_models_are_one_phase_each_and_what_they_change_is_known() -> None:
+    plan = plan_for({"trim": {"start": 2, "duration": 3}}, {"restyle": "noir"}, {"rate": 50}, {"edit": "rain"},
+                    {"resize": "square"})
+    first, second = plan.jobs
+    assert (first.prepare.frames, first.prepare.rate, first.seconds) == (66, 22, 3.0)
+    assert isinstance(first.prepare.pictures.feed, FromFilm) and first.prepare.pictures.ops == ()
+    assert [op.step.name for op in second.prepare.pictures.ops] == ["rate"]
+    assert (second.prepare.frames, second.prepare.rate) == (60, 20)
+    assert [op.step.name for op in plan.finish.pictures.ops] == ["resize"]
+    assert (plan.finish.clip.size, plan.finish.clip.rate, plan.finish.clip.frames) == (Size(1080, 1080), 50, 150)
+    assert (plan.seconds, plan.cost_usd) == (6.0, Decimal("0.1500"))
+
+
+def test_the_source_s_size_and_rate_come_back_after_two_models_of_other_frames() -> None:
+    plan = plan_for({"restyle": "noir"}, {"edit": {"prompt": "rain", "model": "lucy-2.1"}})
+    assert (plan.finish.clip.size, plan.finish.clip.rate, plan.finish.clip.frames) == (Size(1920, 1080), 30, 300)
+    assert plan.jobs[1].prepare.geometry.frame == Size(1088, 624)
+
+
+def test_a_trim_behind_a_model_cuts_the_sound_where_it_lies_in_the_source() -> None:
+    plan = plan_for({"trim": {"start": 1}}, {"restyle": "noir"}, {"trim": {"start": 2, "end": 5}})
+    assert plan.finish.sounds is not None
+    assert (plan.finish.sounds.span.begin, plan.finish.sounds.span.seconds) == (3.0, 3.0)
+    assert plan.finish.sounds.ops == () and plan.finish.timeline is not None
+    assert plan.finish.timeline.begin == 3
+
+
+def test_a_film_that_comes_as_the_next_model_takes_it_is_not_encoded_again() -> None:
+    plan = plan_for({"restyle": "noir"}, {"restyle": "anime"})
+    assert [job.prepare.how for job in plan.jobs] == [How.ENCODE, How.AS_IT_IS]
+    cut = plan_for({"restyle": "noir"}, {"trim": {"end": 5}}, {"restyle": "anime"})
+    assert cut.jobs[1].prepare.how is How.ENCODE
+
+
+def test_a_recipe_that_leaves_the_pictures_alone_copies_them() -> None:
+    assert plan_for(outputs=[{"path": "a.mkv"}]).finish.outputs[0].copies
+    for step, output in (({"rate": 25}, {"path": "a.mkv"}), ({"trim": {"end": 5}}, {"path": "a.mkv"})):
+        assert not plan_for(step, outputs=[output]).finish.outputs[0].copies
+    assert not plan_for(outputs=[{"path": "a.mp4", "codec": "hevc"}]).finish.outputs[0].copies
+    assert not plan_for(outputs=[{"path": "a.mp4", "size": "720p"}]).finish.outputs[0].copies
+
+
+def test_a_still_becomes_a_film_through_motion() -> None:
+    plan = plan_for({"still": 3}, {"image": "oil"}, {"motion": "arc"}, {"edit": "snow"})
+    image, motion, edit = plan.jobs
+    assert image.prepare.is_picture and motion.prepare.is_picture and edit.prepare.frames == 100
+    assert (plan.finish.clip.rate, plan.finish.clip.frames, plan.finish.sounds) == (25, 125, None)
+    assert plan.cost_usd == Decimal("0.02") + Decimal("0.15") + Decimal("0.20")
+    longer = plan_for({"still": 3}, {"motion": "arc"}, made={1: 150})
+    assert longer.finish.clip.frames == 150
+
+
+def test_variants_lie_side_by_side_with_the_sound_from_before() -> None:
+    plan = plan_for({"variants": {"of": [{"restyle": "a"}, {"restyle": "b"}], "source": True, "labels": list("xyz")}})
+    feed = plan.finish.pictures.feed
+    assert isinstance(feed, SideBySide) and len(feed.cells) == 3
+    assert [cell.feed.job for cell in feed.cells if isinstance(cell.feed, FromJob)] == [1, 2]
+    assert plan.finish.clip.size == Size(640 * 3 - 0, feed.cell.height + feed.below)
+    assert plan.finish.sounds is not None and plan.finish.sounds.is_untouched
+
+
+def test_a_long_film_is_cut_where_its_scenes_change() -> None:
+    plan = plan_for({"edit": {"prompt": "x", "model": "lucy-clip"}}, scenes=(2.0, 4.6, 8.0))
+    assert [piece.first for piece in plan.jobs[0].prepare.pieces] == [0, 115, 200]
+    even = plan_for({"edit": {"prompt": "x", "model": "lucy-clip", "max_segment_seconds": 2.5}})
+    assert [piece.frames for piece in even.jobs[0].prepare.pieces] == [50, 50, 50, 50, 50]
+    assert even.cost_usd == Decimal("1.5000")
+
+
+def test_a_crossfade_is_paid_for() -> None:
+    plan = plan_for({"edit": {"prompt": "x", "model": "lucy-clip", "crossfade": 0.4}})
+    pieces = plan.jobs[0].prepare.pieces
+    assert sum(piece.frames for piece in pieces) == 250 + 10 * (len(pieces) - 1)
+    assert plan.seconds == pytest.approx(10 + 0.4 * (len(pieces) - 1))
+
+
+@pytest.mark.parametrize(("steps", "source", "said"), [
+    ([{"motion": "arc"}], PHONE, "step 1 (motion): /clips/in.mp4 is a video; lucy-motion needs a picture"),
+    ([{"restyle": "x"}], STILL, "step 1 (restyle): /clips/in.mp4 is a picture; lucy-restyle-2 needs a video"),
+    ([{"rate": 25}], STILL, "step 1 (rate): A picture can't be given a rate"),
+    ([{"trim": {"duration": 2}}, {"trim": {"start": 3}}], PHONE, "step 2 (trim): The start (3 s) lies behind the end"),
+    ([{"still": 11}], PHONE, "There is no frame at 11.0 s"),
+    ([{"variants": [{"restyle": "a"}, [{"trim": {"end": 2}}, {"restyle": "b"}]]}], PHONE, "are not equally long"),
+    ([{"variants": [[{"trim": {"end": 2}}, {"restyle": "b"}]]}], PHONE, "changes the film's length"),
+    ([{"restyle": {"prompt": "x", "model": "lucy-2.5"}}], PHONE, "lucy-2.5 is not a model for restyle"),
+    ([{"edit": {"model": "nope"}}], PHONE, "The model 'nope' is not known"),
+])
+def test_what_can_t_be_is_refused_with_its_step(steps: list[Any], source: Probe, said: str) -> None:
+    with pytest.raises(BadRecipe) as refused:
+        plan_for(*steps, source=source)
+    assert said in refused.value.message
+
+
+@pytest.mark.parametrize(("output", "said"), [
+    ({"path": "a.avi"}, "does not end in one of"), ({"path": "a.webm", "codec": "h264"}, "can't hold h264"),
+    ({"path": "a.mp4", "clip": {"start": 20}}, "lies behind the end"), ({"path": "a.png", "at": 20}, "no frame at 20"),
+    ({"path": "a.mp4", "size": "model"}, "needs a model among the steps"),
+])
+def test_an_output_that_can_t_be_is_refused_with_its_number(output: Any, said: str) -> None:
+    with pytest.raises(BadRecipe, match="output 2") as refused:
+        plan_for({"rate": 25}, outputs=[{"path": "fine.mp4"}, output])
+    assert said in refused.value.message
+
+
+def test_two_outputs_never_share_a_name() -> None:
+    with pytest.raises(BadRecipe, match="output 2: it has the name of another one"):
+        plan_for({"rate": 25}, outputs=[{"path": "{stem}.mp4"}, {"path": "FILM.mp4"}])
+
+
+def test_all_faults_of_a_recipe_are_found_at_once() -> None:
+    with pytest.raises(BadRecipe) as refused:
+        plan_for({"trim": {"start": 20}}, {"motion": "arc"}, {"still": 11})
+    assert [fault.number for fault in refused.value.faults] == ["1", "2", "3"]
+
+
+def test_what_comes_out_has_the_size_rate_and_part_that_is_asked_for() -> None:
+    plan = plan_for({"restyle": "x"}, source=film(turn=90, rate=Fraction(30), frames=300, seconds=10.0), outputs=[
+        {"path": "a.mp4", "size": "720p"}, {"path": "b.mp4", "size": "model", "fps": 29.97},
+        {"path": "c.webp", "width": 200, "clip": {"start": 1, "duration": 2}}, {"path": "d.png", "at": "last"},
+        {"path": "e.jpg", "sheet": {"columns": 2, "rows": 2}, "width": 400},
+    ])
+    shown = [(output.size, output.rate, output.first, output.frames) for output in plan.finish.outputs]
+    assert shown == [
+        (Size(720, 1280), 30, 0, 300), (Size(704, 1280), Fraction(30000, 1001), 0, 300),
+        (Size(200, 356), 12, 30, 24), (Size(1080, 1920), 0, 299, 1), (Size(400, 712), 30, 0, 300),
+    ]
+
+
+def test_the_model_of_a_rolling_name_is_what_it_stands_for_now() -> None:
+    plan = plan_for({"edit": {"prompt": "x", "model": "lucy-latest"}}, resolved={"lucy-latest": "lucy-2.1"})
+    assert (plan.jobs[0].resolved, plan.jobs[0].prepare.geometry.frame) == ("lucy-2.1", Size(1088, 624))
+
+
+def test_a_strict_recipe_refuses_a_damaged_source() -> None:
+    recipe = parse_recipe({"steps": [{"rate": 25}], "strict": True})
+    damaged = film(damage=("it is cut off",), path=Path("/clips/in.mp4"))
+    with pytest.raises(BadInput, match=r"in\.mp4 is damaged: it is cut off"):
+        compile_recipe(recipe, damaged, Known(ModelTable.standard()))
