@@ -191,6 +191,7 @@ def _is_ready(source: Probe, geometry: Geometry, model: Model, span: Span) -> bo
         and source.colour.primaries in (None, "bt709") and source.colour.transfer in (None, "bt709")
         and source.rate == model.fps and not source.varies and source.unevenness <= 0.001
         and abs(source.first_time) <= 0.001 and not span.trimmed and not source.damage
+        and not source.hidden
         and source.size_bytes <= model.max_bytes and "mp4" in source.format
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.geometry import Box, Size
-from reelflow.media.graph import BARE, arguments, open_film, open_text
+from reelflow.media.graph import BARE, arguments, open_film, open_pictures, open_text
 from reelflow.media.opening import file_url
 from reelflow.media.outputs import Encoding, SoundOut
 from reelflow.media.probe import Probe
@@ -33,7 +33,7 @@ def seek_for(source: Probe, span: Span) -> float:
 
 def open_for_span(source: Probe, span: Span) -> Any:
     """The source's pictures, from some seconds before the span on."""
-    return open_film(source, seek=seek_for(source, span))["V:0"]
+    return open_pictures(source, seek=seek_for(source, span))
 
 
 def prepare_arguments(plan: Plan, destination: Path) -> list[str]:
@@ -42,6 +42,11 @@ def prepare_arguments(plan: Plan, destination: Path) -> list[str]:
     assert prepare.span is not None
     picture = prepared_pictures(source, prepare, open_for_span(source, prepare.span))
     return arguments([picture], destination, upload_options(prepare, seconds=prepare.seconds))
+
+
+def pre_roll_arguments(source: Probe, seek: float) -> list[str]:
+    """A pass that only reads what is decoded before a cut, to know which errors are the seek's own."""
+    return arguments([open_film(source, seek=seek, t=PRE_ROLL)["V:0"]], Path("nothing"), {"f": "null"})
 
 
 def prepared_pictures(source: Probe, prepare: Prepare, picture: Any) -> Any:
@@ -88,9 +93,14 @@ def upload_options(prepare: Prepare, *, seconds: float) -> dict[str, Any]:
 
 
 def remux_arguments(plan: Plan, destination: Path) -> list[str]:
-    """The source's pictures as they are, without its sound, titles and places."""
+    """The source's pictures as they are, without its sound, titles and places, and what its encoder wrote in between.
+
+    Cameras put places and captions into H.264's extra messages (SEI, type 6); no picture needs them.
+    """
     film = open_film(plan.source)["V:0"]
-    return arguments([film], destination, {"c": "copy", **BARE, "movflags": "+faststart", "f": "mp4"})
+    return arguments([film], destination, {
+        "c": "copy", "bsf:v": "filter_units=remove_types=6", **BARE, "movflags": "+faststart", "f": "mp4",
+    })
 
 
 def finish_arguments(
@@ -126,10 +136,10 @@ def finish_arguments(
 
 def with_tracks(
     plan: Plan, picture: Any, options: dict[str, Any], destination: Path, *, seconds: float,
-    sounds: tuple[SoundOut, ...], subtitles: tuple[SubtitleOut, ...], chapters: Path | None,
+    sounds: tuple[SoundOut, ...], subtitles: tuple[SubtitleOut, ...] = (), chapters: Path | None = None,
 ) -> list[str]:
-    """The command for a film of this picture, with the source's sound and what goes along with it."""
-    streams, span = [picture], plan.finish.span
+    """The command for a film of this picture (None: only its sound), with the source's sound and what goes along."""
+    streams, span = [] if picture is None else [picture], plan.finish.span
     if sounds:
         assert span is not None
         # What is copied can't be filtered, so the whole input is moved to the film's clock.
@@ -137,12 +147,12 @@ def with_tracks(
             plan.source, seek=seek_for(plan.source, span), vn=None,
             itsoffset=filters.number(-span.begin) if span.begin else 0,
         )
-        for sound in sounds:
+        for position, sound in enumerate(sounds):
             track = film[f"a:{sound.track.index}"]
             streams.append(track if sound.copied else filters.sound_of_span(
-                track, sound.track, seconds=seconds
+                track, sound.track, seconds=seconds, codec=sound.codec
             ))
-            options |= sound.options(len(streams) - 2)
+            options |= sound.options(position)
     for position, subtitle in enumerate(subtitles):
         streams.append(open_text(subtitle.path, "srt")["s:0"])
         options |= subtitle.options(position)

@@ -49,6 +49,8 @@ def at_rate(stream: Stream, rate: Fraction, *, lead: str) -> Stream:
 
 def smoothly(stream: Stream, rate: Fraction, step: Fraction) -> Stream:
     """Pictures at a higher `rate`, with those in between made up by motion; they came one each `step` seconds."""
+    # The filter keeps the last pictures of what it gets to itself, so it gets some more.
+    stream = stream.filter("tpad", stop=4, stop_mode="clone")
     return stream.filter("settb", "AVTB").filter("setpts", f"N*{step.numerator}/{step.denominator}/TB").filter(
         "minterpolate", fps=_ratio(rate), mi_mode="mci", mc_mode="aobmc", vsbmc=1
     ).filter("fps", fps=_ratio(rate), start_time=0)
@@ -68,6 +70,8 @@ def resize(stream: Stream, size: Size, reading: Reading) -> Stream:
         ).filter("format", "yuv420p")
     colour = reading.tone_map
     span = {"pc": "full", "tv": "limited"}[colour.range or "tv"]
+    if reading.odd:
+        stream = stream.filter("format", "yuv444p12le")
     stream = stream.filter(
         "zscale", w=size.width, h=size.height, f="lanczos", min=colour.matrix, rin=span, tin=colour.transfer,
         pin=colour.primaries, t="linear", npl=203,
@@ -98,14 +102,21 @@ def as_jpeg(stream: Stream) -> Stream:
     )
 
 
-def sound_of_span(stream: Stream, sound: Sound, *, seconds: float) -> Stream:
-    """A sound track from 0 on, exactly `seconds` long, with silence where it has none."""
+# What the encoders take: where its channels stand, and how many samples it wants at once.
+_LAYOUTS = {"aac": "mono|stereo|3.0|4.0|5.0|5.1|7.1", "opus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"}
+_SAMPLES_AT_ONCE = {"aac": 1024, "opus": 960}
+
+
+def sound_of_span(stream: Stream, sound: Sound, *, seconds: float, codec: str) -> Stream:
+    """A sound track from 0 on, exactly `seconds` long, silent where it has no sound, as `codec`'s encoder takes it."""
     stream = stream.filter("atrim", start=0, end=number(seconds)).filter(
         "aresample", **{"async": 1, "first_pts": 0}
     )
     if sound.channels > 2 or not sound.layout:
-        stream = stream.filter("aformat", channel_layouts="mono|stereo|3.0|4.0|5.0|5.1|7.1")
-    return stream.filter("apad").filter("atrim", end=number(seconds))
+        stream = stream.filter("aformat", channel_layouts=_LAYOUTS[codec])
+    stream = stream.filter("apad").filter("atrim", end=number(seconds))
+    # Where a track has no sound at all in the span, 5.1 hands its encoder more than that takes.
+    return stream.filter("asetnsamples", _SAMPLES_AT_ONCE[codec], pad=0)
 
 
 def _ratio(rate: Fraction) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from reelflow.errors import BadInput, BadMedia, BadResult, MediaFailed
@@ -13,9 +14,10 @@ from reelflow.media.command import finish_arguments, subtitle_arguments
 from reelflow.media.geometry import Box, Size
 from reelflow.media.matching import find_picture, match_frames
 from reelflow.media.outputs import Container, choose_encoding, choose_sounds, sound_warnings
-from reelflow.media.prepare import decoding_warnings
+from reelflow.media.prepare import decoding_warnings, probe_made
 from reelflow.media.probe import Probe, Sound, probe
-from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
+from reelflow.media.run import Progress, run_ffmpeg, written_whole
+from reelflow.media.sound_check import run_with_sounds
 from reelflow.media.still_command import finished_picture_arguments
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
 from reelflow.plan import Plan
@@ -67,27 +69,28 @@ async def finish(
     seconds = float(match.frames / plan.finish.rate)
     trimmed = plan.finish.span is not None and plan.finish.span.trimmed
     sounds = choose_sounds(kept_tracks(plan, sound_track), encoding.container, trimmed=trimmed)
-    warnings += match.warnings + sound_warnings(sounds, destination) + _left_away(plan)
-    if strict and warnings:
-        raise BadResult(f"{warnings[0]} Leave --strict away to go on all the same.")
+    warnings += match.warnings + _left_away(plan)
+    if strict and (told := warnings + sound_warnings(sounds, destination)):
+        raise BadResult(f"{told[0]} Leave --strict away to go on all the same.")
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, written_whole(destination) as part:
         subtitles, unread = await write_subtitles(
             plan, seconds, encoding.container, Path(folder), ffmpeg=ffmpeg, timeout=timeout
         )
-        arguments = finish_arguments(
-            plan, result, box, part, step=match.step, frames=match.frames, encoding=encoding, sounds=sounds,
+        build = partial(
+            finish_arguments, plan, result, box, part, step=match.step, frames=match.frames, encoding=encoding,
             subtitles=subtitles, chapters=write_chapters(plan, seconds, Path(folder)), smooth=smooth,
         )
-        ended = await run_ffmpeg(
-            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout)
+        ended, arguments, sounds, lost = await run_with_sounds(
+            plan, lambda kept: build(sounds=kept), sounds, container=encoding.container, seconds=seconds,
+            folder=Path(folder), ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
         )
-        made = await probe(part)
+        made = await probe_made(part, plan)
         check_finished(plan, made, match.frames, len(sounds))
         # What lies behind the last frame that is wanted is never read.
-        damage = unread + tuple(decoding_warnings(result, min(result.frames, plan.prepare.frames), ended))
+        damage = unread + lost + tuple(decoding_warnings(result, min(result.frames, plan.prepare.frames), ended))
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-    warnings += damage
+    warnings += sound_warnings(sounds, destination) + damage
     return Finished(destination, match.frames, seconds, made.shown.width, made.shown.height, plan.finish.rate,
                     warnings, (str(ffmpeg), *arguments))
 

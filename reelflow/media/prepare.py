@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed
-from reelflow.media.command import prepare_arguments, remux_arguments
+from reelflow.errors import BadInput, BadMedia, MediaFailed
+from reelflow.media.command import pre_roll_arguments, prepare_arguments, remux_arguments, seek_for
 from reelflow.media.geometry import Size
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written_whole
@@ -16,7 +18,8 @@ from reelflow.media.still_command import picture_arguments
 from reelflow.plan import How, Plan
 
 _FRAMES_IN = re.compile(r"Parsed_fps_\d+ @ \w+\] (?:\[verbose\] )?(\d+) frames in")
-_DECODE_ERRORS = re.compile(r"(\d+) decode errors")
+_DECODE_ERRORS = re.compile(r"\(video\).*?(\d+) decode errors")
+_OF_SOUND = re.compile(r"\[aist#|\[(aac|ac3|eac3|dca|mp[23]|opus|vorbis|flac|wma|alac|pcm)\w* @|#1:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,64 @@ async def prepare(
     """
     if plan.prepare.span is None:
         return await _prepare_picture(plan, destination, ffmpeg=ffmpeg, timeout=timeout)
-    source, how = plan.source, plan.prepare.how
-    build = remux_arguments if how is How.COPY else prepare_arguments
+    make = partial(
+        run_ffmpeg, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
+        limits=film_limits(timeout, most_bytes=plan.prepare.max_bytes),
+    )
+    if plan.prepare.how is How.COPY:
+        # What looked ready may hide something that a copy brings to light; then it is encoded after all.
+        with contextlib.suppress(MediaFailed), written_whole(destination) as part:
+            arguments = remux_arguments(plan, part)
+            await make(arguments)
+            made = await probe_made(part, plan)
+            check_prepared(plan, made)
+            return _prepared(destination, made, How.COPY, (), ffmpeg, arguments)
     with written_whole(destination) as part:
-        arguments = build(plan, part)
-        ended = await run_ffmpeg(
-            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
-            limits=film_limits(timeout, most_bytes=plan.prepare.max_bytes),
-        )
-        made = await probe(part)
+        arguments = prepare_arguments(plan, part)
+        ended = await make(arguments)
+        made = await probe_made(part, plan)
         check_prepared(plan, made)
-        # A copy decodes nothing, so there is nothing to count.
-        warnings = () if how is How.COPY else tuple(decoding_warnings(source, plan.prepare.span.frames, ended))
+        warnings = tuple(decoding_warnings(plan.source, plan.prepare.span.frames, ended))
+        if warnings and "errors" in warnings[0] and not await _errs_in_span(plan, ended, ffmpeg, timeout):
+            warnings = ()
         if strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
-    return Prepared(destination, made.frames, made.seconds, how, warnings, ((str(ffmpeg), *arguments),))
+    return _prepared(destination, made, How.ENCODE, warnings, ffmpeg, arguments)
+
+
+def _prepared(
+    path: Path, made: Probe, how: How, warnings: tuple[str, ...], ffmpeg: Path, arguments: list[str]
+) -> Prepared:
+    return Prepared(path, made.frames, made.seconds, how, warnings, ((str(ffmpeg), *arguments),))
+
+
+async def probe_made(part: Path, plan: Plan) -> Probe:
+    """What ffmpeg has made of a plan. Raises MediaFailed where it isn't even a film: no fault of who asked."""
+    try:
+        return await probe(part)
+    except (BadMedia, BadInput) as error:
+        why = error.message.removeprefix(f"{part} ")
+        raise MediaFailed(f"What was made from {plan.source.path} can't be used: it {why}") from None
+
+
+async def _errs_in_span(plan: Plan, ended: Ended, ffmpeg: Path, timeout: float) -> bool:
+    """Whether a film errs in its span, and not only before it, where a seek into the middle of a group always errs."""
+    span = plan.prepare.span
+    assert span is not None
+    seek = seek_for(plan.source, span)
+    if not seek:
+        return True
+    before = await run_ffmpeg(
+        pre_roll_arguments(plan.source, seek), ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout)
+    )
+    return count_errors(ended) > count_errors(before)
+
+
+def count_errors(ended: Ended) -> int:
+    """The errors in its pictures that ffmpeg's last lines tell of."""
+    errors = max((int(found) for found in _DECODE_ERRORS.findall(ended.stderr)), default=0)
+    told = (line for line in ended.stderr.splitlines() if "[error]" in line)
+    return max(errors, sum(_OF_SOUND.search(line) is None for line in told))
 
 
 def check_prepared(plan: Plan, made: Probe) -> None:
@@ -82,15 +128,13 @@ def check_prepared(plan: Plan, made: Probe) -> None:
 def decoding_warnings(source: Probe, frames: int, ended: Ended) -> list[str]:
     """What ffmpeg's last lines tell of damage in the source, of which `frames` should have been read."""
     counted = [int(found) for found in _FRAMES_IN.findall(ended.stderr)]
-    errors = max((int(found) for found in _DECODE_ERRORS.findall(ended.stderr)), default=0)
-    spoilt = sum("[error]" in line for line in ended.stderr.splitlines())
     # The filters stop asking once they have their last frame, so the very last ones may never be read.
     unread = 2 + int(source.rate / 5)
     if counted and not source.varies and max(counted) < frames - unread:
         return [f"{source.path.name} is damaged: of {frames} frames only {max(counted)} could be read; the last ones "
                 "that could are held instead."]
-    if errors or spoilt:
-        return [f"{source.path.name} is damaged: {max(errors, spoilt)} errors while it was read; "
+    if errors := count_errors(ended):
+        return [f"{source.path.name} is damaged: {errors} errors while it was read; "
                 "some of its pictures may be spoilt."]
     return []
 

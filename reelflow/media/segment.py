@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from reelflow.media.finish import Finished, check_finished, kept_tracks, write_c
 from reelflow.media.geometry import Box
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.outputs import Encoding, choose_encoding, choose_sounds, sound_warnings
+from reelflow.media.prepare import probe_made
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Progress, run_ffmpeg, written_whole
+from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
 from reelflow.media.segment_command import (
     Part,
     concat_list,
@@ -28,6 +30,7 @@ from reelflow.media.segment_command import (
     join_sent_arguments,
     part_arguments,
 )
+from reelflow.media.sound_check import run_with_sounds
 from reelflow.plan import Plan
 
 
@@ -99,7 +102,7 @@ async def prepare_pieces(
     with tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder) as room:
         await run_ffmpeg(
             cut_arguments(plan, cuts[1:-1], Path(room), longest=longest), ffmpeg=ffmpeg, timeout=timeout,
-            on_progress=on_progress,
+            on_progress=on_progress, limits=film_limits(timeout, most_bytes=plan.prepare.max_bytes),
         )
         for number, piece in enumerate(pieces, 1):
             kept = [index for index, edge in enumerate(cuts[:-1]) if piece.first <= edge < piece.end]
@@ -109,7 +112,7 @@ async def prepare_pieces(
             destination = folder / f"piece-{number:04}.mp4"
             with written_whole(destination) as part:
                 await run_ffmpeg(join_sent_arguments(listed, part), ffmpeg=ffmpeg, timeout=timeout)
-                found = await probe(part)
+                found = await probe_made(part, plan)
                 if found.frames != piece.frames or found.size_bytes > plan.prepare.max_bytes:
                     raise MediaFailed(
                         f"Piece {number} of {plan.source.path} can't be sent: it has {found.frames} frames where "
@@ -142,7 +145,6 @@ async def finish_pieces(
     span = plan.finish.span
     sounds = choose_sounds(kept_tracks(plan, sound_track), encoding.container,
                            trimmed=span is not None and span.trimmed)
-    warnings += sound_warnings(sounds, destination)
     parts = list(_parts(plan, pieces, total))
     with tempfile.TemporaryDirectory(prefix=".parts-", dir=destination.parent) as room, written_whole(
         destination
@@ -158,14 +160,18 @@ async def finish_pieces(
         subtitles, unread = await write_subtitles(
             plan, seconds, encoding.container, Path(room), ffmpeg=ffmpeg, timeout=timeout
         )
-        arguments = join_arguments(
-            plan, listed, whole, encoding=encoding, seconds=seconds, sounds=sounds, subtitles=subtitles,
+        build = partial(
+            join_arguments, plan, listed, whole, encoding=encoding, seconds=seconds, subtitles=subtitles,
             chapters=write_chapters(plan, seconds, Path(room)),
         )
-        await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout)
-        made = await probe(whole)
+        _, arguments, sounds, lost = await run_with_sounds(
+            plan, lambda kept: build(sounds=kept), sounds, container=encoding.container, seconds=seconds,
+            folder=Path(room), ffmpeg=ffmpeg, timeout=timeout,
+        )
+        made = await probe_made(whole, plan)
         check_finished(plan, made, total, len(sounds))
-    return Finished(destination, total, seconds, made.shown.width, made.shown.height, rate, warnings + unread,
+    warnings += sound_warnings(sounds, destination) + unread + lost
+    return Finished(destination, total, seconds, made.shown.width, made.shown.height, rate, warnings,
                     (str(ffmpeg), *arguments))
 
 
@@ -221,8 +227,10 @@ async def _write_part(
     arguments = part_arguments(
         plan, part, [(take.result, take.box, take.step, take.piece.first) for take in used], path, encoding=encoding
     )
-    await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress)
-    found = await probe(path)
+    await run_ffmpeg(
+        arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout)
+    )
+    found = await probe_made(path, plan)
     if found.frames != part.frames:
         raise MediaFailed(
             f"A part of the finished film has {found.frames} frames where {part.frames} were planned: {path.name}."

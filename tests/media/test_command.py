@@ -83,8 +83,8 @@ def test_remux_leaves_all_but_the_pictures_behind() -> None:
     assert remux_arguments(WHOLE, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-map", "0:V:0", "-f",
-        "mp4", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-movflags", "+faststart", "file:/films/sent.mp4",
+        "mp4", "-bsf:v", "filter_units=remove_types=6", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-map_chapters", "-1", "-map_metadata", "-1", "-movflags", "+faststart", "file:/films/sent.mp4",
     ]
 
 
@@ -140,8 +140,9 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[1:a:0]atrim=end=2.002:start=0[s10];"
         "[s10]aresample=async=1:first_pts=0[s11];"
         "[s11]apad[s12];"
-        "[s12]atrim=end=2.002[s13]",
-        "-map", "[s9]", "-map", "[s13]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
+        "[s12]atrim=end=2.002[s13];"
+        "[s13]asetnsamples=1024:pad=0[s14]",
+        "-map", "[s9]", "-map", "[s14]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
         "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
         "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
     ]
