@@ -54,7 +54,7 @@ def prepared_pictures(source: Probe, prepare: Prepare, picture: Any) -> Any:
     span, geometry, rate = prepare.span, prepare.geometry, Fraction(prepare.rate)
     assert span is not None
     if source.interlaced:
-        picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="all")
+        picture = filters.steady(picture, source.upright).filter("bwdif", mode="send_frame", parity="auto", deint="all")
     picture = filters.take(picture, geometry.taken, source.upright)
     half = filters.NEAREST / span.rate
     lead = f"PTS-STARTPTS-{filters.number(half)}/TB"

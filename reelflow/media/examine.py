@@ -204,9 +204,7 @@ def _describe(
             for row in container.chapters() if row["time_base"] is not None
         ],
         "other_streams": len(container.streams) - len(tracks),
-        "damage": list(_damage(
-            container, film, max(len(track.times) + track.untimed, round(clock.seconds * (film.average_rate or 0))), track
-        )),
+        "damage": list(_damage(container, film, clock.seconds, track)),
     }
 
 
@@ -219,10 +217,10 @@ def _has_no_clock(container: InputContainer, shown: Sequence[VideoFrame], track:
     )
 
 
-def _damage(container: InputContainer, film: VideoStream, seen: int, track: _Track) -> Iterator[str]:
+def _damage(container: InputContainer, film: VideoStream, seconds: Fraction, track: _Track) -> Iterator[str]:
     # A header may count frames that begin before the first whole picture; few, though. Those that AVI leaves empty,
-    # which are `seen` in the span; and those that an edit list hides: any number, since that is how phones and
-    # `-c copy` cut.
+    # which fill the span all the same; and those that an edit list hides: any number, since that is how phones cut.
+    seen = max(len(track.times) + track.untimed, round(seconds * (film.average_rate or 0)))
     spare = max(2, film.frames // 100)
     if film.frames > seen + spare and film.frames > (stored := _count_stored(container.name, film.index)) + spare:
         yield f"its header promises {film.frames} frames, but {max(seen, stored)} are there"

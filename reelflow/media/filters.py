@@ -33,9 +33,17 @@ def turn_upright(stream: Stream, turn: int, mirrored: bool) -> Stream:
     return stream.filter("transpose", {90: "clock", 270: "cclock"}[turn]) if turn else stream
 
 
+def steady(stream: Stream, size: Size) -> Stream:
+    """Pictures all of one size, where a film changes it midway; those that have it pass untouched.
+
+    Most filters go by the first picture: of a smaller one they would read on behind its end, into other memory.
+    """
+    return stream.filter("scale", size.width, size.height)
+
+
 def take(stream: Stream, box: Box, whole: Size) -> Stream:
     """Cut `box` out of a picture of the size `whole`."""
-    return stream if box == Box(0, 0, whole.width, whole.height) else stream.filter(
+    return stream if box == Box(0, 0, whole.width, whole.height) else steady(stream, whole).filter(
         "crop", box.width, box.height, box.x, box.y, exact=1
     )
 
