@@ -321,7 +321,7 @@ def _is_ready(feed: FromFilm, geometry: Geometry, model: Model) -> bool:
         and source.colour.primaries in (None, "bt709") and source.colour.transfer in (None, "bt709")
         and source.rate == model.fps and not source.varies and source.unevenness <= 0.001
         and abs(source.first_time) <= 0.001 and not feed.span.trimmed and not source.damage
-        and source.size_bytes <= model.max_bytes and "mp4" in source.format
+        and not source.hidden and source.size_bytes <= model.max_bytes and "mp4" in source.format
     )
 
 
@@ -345,7 +345,8 @@ def _can_copy(finish: Finish, output: Output) -> bool:
         output.form is OutputForm.FILM
         and isinstance(feed, FromFilm) and not finish.pictures.ops and not feed.span.trimmed
         and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
-        and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and feed.film.colour.hdr is None
+        and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and not feed.film.hidden
+        and feed.film.colour.hdr is None
         and (output.first, output.frames, output.rate) == (0, feed.span.frames, feed.film.rate)
         and choose_container(Path(output.name)).takes(feed.film.codec, output.codec)
         and feed.film.first_time == feed.film.file_start

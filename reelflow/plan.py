@@ -124,12 +124,16 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """Where the finished film's sound comes from: a span of the source's `tracks`, and what is done to them."""
+    """Where the finished film's sound comes from: a span of the source's `tracks`, and what is done to them.
+
+    `encoded` are the numbers of the tracks that can't be copied, where that has been found out.
+    """
 
     film: Probe
     span: Span
     tracks: tuple[Sound, ...]
     ops: tuple[Op, ...] = ()
+    encoded: frozenset[int] = frozenset()
 
     @property
     def is_untouched(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.media import filters
-from reelflow.media.drawing import Take, draw
+from reelflow.media.drawing import PRE_ROLL, Take, draw
 from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
 from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
@@ -23,7 +23,7 @@ from reelflow.media.sounding import heard_of
 from reelflow.media.steps.resize import fitted
 from reelflow.media.still_command import sheet, still
 from reelflow.media.tracks import SubtitleOut
-from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare
+from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare, Sounds
 
 # Rate control may use this much of the cap; the rest is the container's.
 _CAP_SHARE = 0.96
@@ -71,9 +71,19 @@ def upload_options(prepare: Prepare, *, seconds: float) -> dict[str, Any]:
 
 
 def remux_arguments(source: Probe, destination: Path) -> list[str]:
-    """The source's pictures as they are, without its sound, titles and places."""
+    """The source's pictures as they are, without its sound, titles and places, and what its encoder wrote in between.
+
+    Cameras put places and captions into H.264's extra messages (SEI, type 6); no picture needs them.
+    """
     film = open_film(source)["V:0"]
-    return arguments(Written([film], destination, {"c": "copy", **BARE, "movflags": "+faststart", "f": "mp4"}))
+    return arguments(Written([film], destination, {
+        "c": "copy", "bsf:v": "filter_units=remove_types=6", **BARE, "movflags": "+faststart", "f": "mp4",
+    }))
+
+
+def pre_roll_arguments(source: Probe, seek: float) -> list[str]:
+    """A pass that only reads what is decoded before a cut, to know which errors are the seek's own."""
+    return arguments(Written([open_film(source, seek=seek, t=PRE_ROLL)["V:0"]], Path("-"), {"f": "null"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +167,8 @@ def _finished_picture(finish: Finish, output: Output, reel: Reel) -> Any:
 def with_tracks(
     finish: Finish, target: Target, picture: Any, options: dict[str, Any], given: Given
 ) -> Written:
-    """A film of this picture, with its sound and what goes along with it."""
-    streams, output = [picture], target.output
+    """A film of this picture (None: only its sound), with its sound and what goes along with it."""
+    streams, output = [] if picture is None else [picture], target.output
     if finish.sounds is not None and output.sound:
         container = choose_encoding(Path(output.name), output.codec, output.quality).container
         start = output.first / finish.clip.rate
@@ -169,6 +179,14 @@ def with_tracks(
         streams.append(open_text(subtitle.path, "srt")["s:0"])
         options = options | subtitle.options(position)
     return Written(streams, target.path, options)
+
+
+def sound_arguments(phase: Finish, sounds: Sounds, output: Output, given: Given, destination: Path) -> list[str]:
+    """Only the sound of an output, to find out whether it can be made."""
+    container = choose_encoding(Path(output.name), output.codec, output.quality).container
+    made = with_tracks(replace(phase, sounds=sounds), Target(output, destination), None,
+                       {"f": container.muxer, **BARE}, given)
+    return arguments(made)
 
 
 def sounds_of(finish: Finish, output: Output, given: Given) -> tuple[SoundOut, ...]:

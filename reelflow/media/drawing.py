@@ -10,7 +10,7 @@ from pathlib import Path
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.geometry import Box
-from reelflow.media.graph import open_film, open_own_picture, open_picture, open_text, together
+from reelflow.media.graph import open_film, open_own_picture, open_picture, open_pictures, open_text, together
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.media.reel import STANDARD, Reel
@@ -62,9 +62,10 @@ def seek_for(source: Probe, span: Span) -> float:
 
 def film_reel(film: Probe, span: Span) -> Reel:
     """The span of a film, from some seconds before it on, and the time that its pictures get."""
-    picture = open_film(film, seek=seek_for(film, span))["V:0"]
+    picture = open_pictures(film, seek=seek_for(film, span))
     if film.interlaced:
-        picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="all")
+        picture = filters.steady(picture, film.upright).filter(
+            "bwdif", mode="send_frame", parity="auto", deint="all")
     half = filters.NEAREST / film.rate
     lead = f"PTS-STARTPTS-{filters.number(half)}/TB"
     if span.trimmed:

@@ -32,7 +32,7 @@ from reelflow.media.timing import find_clock
 _MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
              10: "bt2020c"}
 _RANGES = {1: "tv", 2: "pc"}
-_TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
+_TRANSFERS = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear",
               13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 11: "smpte431",
               12: "smpte432"}
@@ -41,6 +41,10 @@ _TEXT_SUBTITLES = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
 _EXIF = {1: (0, False), 2: (0, True), 3: (180, False), 4: (180, True), 5: (270, True), 6: (90, False),
          7: (90, True), 8: (270, False)}
 _MAX_GAP, _MAX_SECONDS, _LOOKED_AT = 30, 12 * 3600, 12
+# Files of nothing but pictures: what their demuxers call times is counted, and a seek in them lands anywhere.
+_BARE_FORMATS = {"h264", "hevc", "mpegvideo", "m4v"}
+# Neither the scale filter of 9.0 nor that of 5.1 reads these (YCgCo, ICtCp and the like).
+_READABLE_MATRICES = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10}
 
 
 class _Refused(Exception):
@@ -53,6 +57,7 @@ class _Track:
 
     times: list[int] = field(default_factory=list)
     untimed: int = 0
+    hidden: int = 0
     corrupt: int = 0
     end: int | None = None
     latest: int | None = None
@@ -124,6 +129,8 @@ def _packets(container: InputContainer, followed: Sequence[Stream]) -> Iterator[
 def _note(track: _Track, packet: Packet[Any]) -> None:
     if packet.is_corrupt:
         track.corrupt += 1
+    if packet.is_discard:
+        track.hidden += 1
     if packet.is_discard or not packet.size or _is_hidden(packet):
         return
     if packet.pts is None:
@@ -147,12 +154,13 @@ def _describe(
 ) -> dict[str, Any]:
     first, track = shown[0], tracks[film.index]
     base = film.time_base or Fraction(1, 1000)
-    start = first.pts if first.pts is not None else min(track.times, default=0)
+    numbered = _has_no_clock(container, shown, track)
+    start = first.pts if first.pts is not None and not numbered else min(track.times, default=0)
     if track.jumps:
         raise _Refused("is made of pieces whose clocks overlap: join them into one MP4 first.")
     kept = sorted(time for time in track.times if time >= start)
     guess = film.guessed_rate or film.average_rate or Fraction(25)
-    if track.untimed or not kept:
+    if numbered or not kept:
         times = [start * base + index / guess for index in range(len(kept) + track.untimed)]
     else:
         times = [time * base for time in kept]
@@ -168,6 +176,9 @@ def _describe(
     aspect = aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)
     component = first.format.components[0].bits
     _check_size(round(first.width * aspect), first.height)
+    if int(first.colorspace) not in _READABLE_MATRICES:
+        kind = _MATRICES.get(int(first.colorspace), f"number {int(first.colorspace)}")
+        raise _Refused(f"has colours of a kind that is not known here ({kind}): convert it to BT.709 first.")
     return {
         "format": container.format.name, "is_picture": False, "codec": _codec(film), "pixels": first.format.name,
         "bits": component, "width": first.width, "height": first.height, "sample_aspect": _ratio(aspect),
@@ -176,9 +187,10 @@ def _describe(
             "matrix": _MATRICES.get(int(first.colorspace)), "range": _RANGES.get(int(first.color_range)),
             "transfer": _TRANSFERS.get(int(first.color_trc)), "primaries": _PRIMARIES.get(int(first.color_primaries)),
         },
-        "interlaced": any(frame.interlaced_frame for frame in shown),
+        "interlaced": any(frame.interlaced_frame for frame in shown), "numbered": numbered,
         "rate": _ratio(clock.rate), "varies": clock.varies, "unevenness": float(clock.unevenness),
-        "frames": len(times), "seconds": float(clock.seconds), "first_time": float(start * base),
+        "frames": len(times), "hidden": max(track.hidden, film.frames - len(times), 0),
+        "seconds": float(clock.seconds), "first_time": float(start * base),
         "file_start": (container.start_time or 0) / 1e6,
         "sounds": [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)],
         "subtitles": [
@@ -192,16 +204,37 @@ def _describe(
             for row in container.chapters() if row["time_base"] is not None
         ],
         "other_streams": len(container.streams) - len(tracks),
-        "damage": list(_damage(film, len(track.times) + track.untimed, track)),
+        "damage": list(_damage(container, film, clock.seconds, track)),
     }
 
 
-def _damage(film: VideoStream, seen: int, track: _Track) -> Iterator[str]:
-    # A header may count frames that an edit list hides or that begin before the first whole picture; few, though.
-    if film.frames > seen + max(2, film.frames // 100):
-        yield f"its header promises {film.frames} frames, but {seen} are there"
+def _has_no_clock(container: InputContainer, shown: Sequence[VideoFrame], track: _Track) -> bool:
+    """Whether its pictures have to be counted, since their times are missing or made up (H.264 in AVI)."""
+    times = [frame.pts for frame in shown if frame.pts is not None]
+    return (
+        container.format.name in _BARE_FORMATS or track.untimed > 0
+        or any(after < before for before, after in pairwise(times))
+    )
+
+
+def _damage(container: InputContainer, film: VideoStream, seconds: Fraction, track: _Track) -> Iterator[str]:
+    # A header may count frames that begin before the first whole picture; few, though. Those that AVI leaves empty,
+    # which fill the span all the same; and those that an edit list hides: any number, since that is how phones cut.
+    seen = max(len(track.times) + track.untimed, round(seconds * (film.average_rate or 0)))
+    spare = max(2, film.frames // 100)
+    if film.frames > seen + spare and film.frames > (stored := _count_stored(container.name, film.index)) + spare:
+        yield f"its header promises {film.frames} frames, but {max(seen, stored)} are there"
     if track.corrupt:
         yield f"{track.corrupt} of its packets are damaged"
+
+
+def _count_stored(url: str, index: int) -> int:
+    """The packets of one stream of an MP4 or MOV, edit list or not; 0 for other files."""
+    options = {"ignore_editlist": "1", "format_whitelist": FILM_FORMATS, "protocol_whitelist": "file"}
+    with av.open(url, options=options) as container:
+        if "mov" not in container.format.name:
+            return 0
+        return sum(packet.size > 0 for packet in _packets(container, [container.streams[index]]))
 
 
 def _sound(index: int, stream: Any, track: _Track) -> dict[str, Any]:

@@ -33,9 +33,17 @@ def turn_upright(stream: Stream, turn: int, mirrored: bool) -> Stream:
     return stream.filter("transpose", {90: "clock", 270: "cclock"}[turn]) if turn else stream
 
 
+def steady(stream: Stream, size: Size) -> Stream:
+    """Pictures all of one size, where a film changes it midway; those that have it pass untouched.
+
+    Most filters go by the first picture: of a smaller one they would read on behind its end, into other memory.
+    """
+    return stream.filter("scale", size.width, size.height)
+
+
 def take(stream: Stream, box: Box, whole: Size) -> Stream:
     """Cut `box` out of a picture of the size `whole`."""
-    return stream if box == Box(0, 0, whole.width, whole.height) else stream.filter(
+    return stream if box == Box(0, 0, whole.width, whole.height) else steady(stream, whole).filter(
         "crop", box.width, box.height, box.x, box.y, exact=1
     )
 
@@ -49,6 +57,8 @@ def at_rate(stream: Stream, rate: Fraction, *, lead: str) -> Stream:
 
 def smoothly(stream: Stream, rate: Fraction, step: Fraction) -> Stream:
     """Pictures at a higher `rate`, with those in between made up by motion; they came one each `step` seconds."""
+    # The filter keeps the last pictures of what it gets to itself, so it gets some more.
+    stream = stream.filter("tpad", stop=4, stop_mode="clone")
     return stream.filter("settb", "AVTB").filter("setpts", f"N*{step.numerator}/{step.denominator}/TB").filter(
         "minterpolate", fps=_ratio(rate), mi_mode="mci", mc_mode="aobmc", vsbmc=1
     ).filter("fps", fps=_ratio(rate), start_time=0)
@@ -77,6 +87,8 @@ def resize(stream: Stream, size: Size, reading: Reading, pixels: str = "yuv420p"
         ).filter("format", pixels)
     colour = reading.tone_map
     span = {"pc": "full", "tv": "limited"}[colour.range or "tv"]
+    if reading.odd:
+        stream = stream.filter("format", "yuv444p12le")
     stream = stream.filter(
         "zscale", w=size.width, h=size.height, f="lanczos", min=colour.matrix, rin=span, tin=colour.transfer,
         pin=colour.primaries, t="linear", npl=203,
@@ -124,14 +136,32 @@ def as_webp(stream: Stream) -> Stream:
     )
 
 
-def sound_of_span(stream: Stream, sound: Sound, *, seconds: float) -> Stream:
-    """A sound track from 0 on, exactly `seconds` long, with silence where it has none."""
+# What the encoders take: where the channels stand, and how many samples at once.
+_LAYOUTS = {"aac": "mono|stereo|3.0|4.0|5.0|5.1|7.1", "opus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"}
+_SAMPLES_AT_ONCE = {"aac": 1024, "opus": 960}
+
+
+def sound_of_span(stream: Stream, sound: Sound, *, seconds: float, codec: str) -> Stream:
+    """A sound track from 0 on, exactly `seconds` long, silent where it has none, in a layout that `codec` has."""
     stream = stream.filter("atrim", start=0, end=number(seconds)).filter(
         "aresample", **{"async": 1, "first_pts": 0}
     )
     if sound.channels > 2 or not sound.layout:
-        stream = stream.filter("aformat", channel_layouts="mono|stereo|3.0|4.0|5.0|5.1|7.1")
+        stream = stream.filter("aformat", channel_layouts=_LAYOUTS[codec])
+    return lasting(stream, seconds)
+
+
+def lasting(stream: Stream, seconds: float) -> Stream:
+    """A sound track exactly `seconds` long: cut, or silent at its end."""
     return stream.filter("apad").filter("atrim", end=number(seconds))
+
+
+def for_encoder(stream: Stream, codec: str) -> Stream:
+    """Sound in the portions that `codec`'s encoder takes.
+
+    Where a track has no sound at all in its span, 5.1 hands the encoder more than that.
+    """
+    return stream.filter("asetnsamples", _SAMPLES_AT_ONCE[codec], pad=0)
 
 
 def sound_between(stream: Stream, start: Fraction, end: Fraction) -> Stream:

@@ -15,9 +15,10 @@ from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, s
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
 from reelflow.media.outputs import choose_encoding, sound_warnings
-from reelflow.media.prepare import decoding_warnings
-from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written_whole
+from reelflow.media.prepare import decoding_warnings, probe_made
+from reelflow.media.probe import Probe
+from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
+from reelflow.media.sound_check import run_with_sounds
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
 from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
 
@@ -47,26 +48,28 @@ async def finish(
         MediaTimeout: it took too long.
     """
     targets = tuple(zip(phase.outputs, destinations, strict=True))
-    warnings = _sound_warnings(phase, given) + _left_away(phase, source)
-    if strict and warnings:
-        raise BadResult(f"{warnings[0]} Leave --strict away to go on all the same.")
+    warnings = _left_away(phase, source)
+    if strict and (told := warnings + _sound_warnings(phase, given)):
+        raise BadResult(f"{told[0]} Leave --strict away to go on all the same.")
     given, commands = await analysed(phase.pictures, phase.sounds, takes, given, ffmpeg=ffmpeg, timeout=timeout)
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, contextlib.ExitStack() as written:
         parts = [written.enter_context(written_whole(path)) for _, path in targets]
         beside, unread = await _beside(phase, source, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
-        arguments = finish_arguments(phase, takes, given, tuple(
+        made = tuple(
             Target(output, part, *beside.get(index, ((), None)))
             for index, ((output, _), part) in enumerate(zip(targets, parts, strict=True))
-        ))
-        ended = await run_ffmpeg(
-            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout)
+        )
+        ended, arguments, phase, lost = await run_with_sounds(
+            phase, lambda kept: finish_arguments(kept, takes, given, made), given, folder=Path(folder), ffmpeg=ffmpeg,
+            timeout=timeout, on_progress=on_progress,
         )
         for (output, path), part in zip(targets, parts, strict=True):
             check_finished(output, await _made(output, part), path, len(sounds_of(phase, output, given)))
-        damage = unread + tuple(_damage(phase, takes, ended))
+        damage = unread + lost + tuple(_damage(phase, takes, ended))
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-    return Finished(tuple(path for _, path in targets), warnings + damage, (*commands, (str(ffmpeg), *arguments)))
+    return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
+                    (*commands, (str(ffmpeg), *arguments)))
 
 
 def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:
@@ -82,7 +85,7 @@ def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:
 
 async def _made(output: Output, part: Path) -> Probe | None:
     """The facts of what was written; None for an animation, which the probe does not know."""
-    return None if output.form is OutputForm.ANIMATION else await probe(part)
+    return None if output.form is OutputForm.ANIMATION else await probe_made(part, output.name)
 
 
 def check_finished(wanted: Output, made: Probe | None, destination: Path, sounds: int) -> None:

@@ -97,9 +97,10 @@ def fit_into(stored: Size, shown: Size, frame: Size, fit: Fit) -> Geometry:
         even_down((stored.width - part.width) / 2), even_down((stored.height - part.height) / 2), part.width,
         part.height,
     )
+    # What is under 4 pixels is no film any more.
     cut = Size(
-        min(restored.width, even(part.width * shown.width / stored.width)),
-        min(restored.height, even(part.height * shown.height / stored.height)),
+        min(restored.width, max(4, even(part.width * shown.width / stored.width))),
+        min(restored.height, max(4, even(part.height * shown.height / stored.height))),
     )
     return Geometry(taken, frame, full, cut)
 

@@ -14,6 +14,11 @@ from reelflow.media.probe import Probe
 
 ffmpeg: Any = ffmpeg_python  # it has no types
 
+# 5.1 moves a broadcast stream to 0 where its start and its offset cancel out and an earlier stream of it isn't used,
+# -copyts or not: pictures and sound then part. So they never cancel out quite (seconds).
+_BROADCAST = {"mpegts", "mpeg", "ogg"}
+_NUDGE = 0.00002
+
 # No titles, places or times of the source, and the same bytes for the same pictures.
 BARE: dict[str, Any] = {
     "map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact", "flags:v": "+bitexact",
@@ -29,9 +34,22 @@ def open_film(source: Probe, *, seek: float = 0.0, **more: Any) -> Any:
         "protocol_whitelist": "file", "format_whitelist": FILM_FORMATS, "max_pixels": MAX_PIXELS, "reinit_filter": 0,
         **more,
     }
-    if seek > 0:
+    shift = float(options.get("itsoffset", 0))
+    if source.format in _BROADCAST and abs(shift + source.file_start) < _NUDGE:
+        options["itsoffset"] = filters.number(_NUDGE - source.file_start)
+    if seek > 0 and not source.numbered:
         options |= {"ss": filters.number(seek), "accurate_seek": 0}
     return ffmpeg.input(file_url(source.path), **_flags(options))
+
+
+def open_pictures(source: Probe, *, seek: float = 0.0) -> Any:
+    """A film's pictures on its own clock; counted where it tells no times."""
+    stream = open_film(source, seek=seek)["V:0"]
+    if not source.numbered:
+        return stream
+    rate = source.rate
+    counted = f"(N*{rate.denominator}/{rate.numerator}+({filters.number(source.first_time)}))/TB"
+    return stream.filter("settb", "AVTB").filter("setpts", counted)
 
 
 def open_picture(source: Probe) -> Any:

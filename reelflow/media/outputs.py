@@ -45,6 +45,7 @@ _CRF = {
 }
 _PRORES_PROFILE = {Quality.SMALL: 1, Quality.GOOD: 3, Quality.BEST: 4}
 _SOUND_ENCODERS = {"aac": "aac", "opus": "libopus"}
+_LOWEST_MP3_IN_MP4 = 16_000  # samples a second
 _NAMES = {"aac": "AAC", "opus": "Opus"}
 
 
@@ -136,13 +137,24 @@ def moving_options(destination: PurePath, quality: Quality) -> dict[str, Any]:
     return {"c:v": "libwebp_anim", "quality": _WEBP_QUALITY[quality], "compression_level": 4, **bare, "f": "webp"}
 
 
-def choose_sounds(tracks: tuple[Sound, ...], container: Container, *, trimmed: bool) -> tuple[SoundOut, ...]:
-    """What becomes of each track. A trimmed one is encoded: a copy would begin at a packet, not at the cut."""
+def choose_sounds(
+    tracks: tuple[Sound, ...], container: Container, *, trimmed: bool, encoded: frozenset[int] = frozenset()
+) -> tuple[SoundOut, ...]:
+    """What becomes of each track. A trimmed one is encoded: a copy would begin at a packet, not at the cut.
+
+    `encoded` are the numbers of those that could not be copied.
+    """
     return tuple(
-        SoundOut(track, True, track.codec) if track.codec in container.sounds and not trimmed
+        SoundOut(track, True, track.codec) if _holds(container, track) and not trimmed and track.index not in encoded
         else SoundOut(track, False, container.fallback)
         for track in tracks
     )
+
+
+def _holds(container: Container, track: Sound) -> bool:
+    """Whether a container takes a track as it is."""
+    slow_mp3 = track.codec == "mp3" and container.muxer == "mp4" and track.sample_rate < _LOWEST_MP3_IN_MP4
+    return track.codec in container.sounds and not slow_mp3
 
 
 def sound_warnings(sounds: tuple[SoundOut, ...], destination: PurePath) -> tuple[str, ...]:
@@ -150,6 +162,7 @@ def sound_warnings(sounds: tuple[SoundOut, ...], destination: PurePath) -> tuple
     container = choose_container(destination)
     return tuple(
         f"Sound track {sound.track.index + 1} ({sound.track.codec}) was encoded anew as {_NAMES[sound.codec]}, since "
-        f"{destination.suffix} files are not made with {sound.track.codec}."
-        for sound in sounds if sound.track.codec not in container.sounds
+        f"{destination.suffix} files are not made with {sound.track.codec}"
+        + (f" of {sound.track.sample_rate} Hz." if sound.track.codec in container.sounds else ".")
+        for sound in sounds if not _holds(container, sound.track)
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed
+from reelflow.errors import BadInput, BadMedia, MediaFailed
 from reelflow.media.analysis import analysed
-from reelflow.media.command import Takes, prepare_arguments, remux_arguments
+from reelflow.media.command import Takes, pre_roll_arguments, prepare_arguments, remux_arguments
+from reelflow.media.drawing import seek_for
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe, probe
@@ -17,7 +20,8 @@ from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written
 from reelflow.plan import FromFilm, How, Prepare
 
 _FRAMES_IN = re.compile(r"Parsed_fps_\d+ @ \w+\] (?:\[verbose\] )?(\d+) frames in")
-_DECODE_ERRORS = re.compile(r"(\d+) decode errors")
+_DECODE_ERRORS = re.compile(r"\(video\).*?(\d+) decode errors")
+_OF_SOUND = re.compile(r"\[aist#|\[(aac|ac3|eac3|dca|mp[23]|opus|vorbis|flac|wma|alac|pcm)\w* @|#1:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +50,65 @@ async def prepare(
         MediaFailed: ffmpeg failed, or what it made isn't what was planned.
         MediaTimeout: it took too long.
     """
-    given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
     feed = phase.pictures.feed
+    make = partial(
+        run_ffmpeg, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
+        limits=film_limits(timeout, most_bytes=phase.max_bytes),
+    )
+    if phase.how is How.COPY and isinstance(feed, FromFilm):
+        # What looked ready may hide something that a copy brings to light; then it is encoded after all.
+        with contextlib.suppress(MediaFailed), written_whole(destination) as part:
+            arguments = remux_arguments(feed.film, part)
+            await make(arguments)
+            made = await probe_made(part, phase.title)
+            check_prepared(phase, made)
+            return Prepared(destination, made.frames, made.seconds, How.COPY, (), ((str(ffmpeg), *arguments),))
+    given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
     with written_whole(destination) as part:
         # Named by what it is: the part's own name ends in something else.
-        if phase.how is How.COPY and isinstance(feed, FromFilm):
-            arguments = remux_arguments(feed.film, part)
-        else:
-            arguments = prepare_arguments(phase, takes, given, part, suffix=destination.suffix)
-        ended = await run_ffmpeg(
-            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
-            limits=film_limits(timeout, most_bytes=phase.max_bytes),
-        )
-        made = await probe(part)
+        arguments = prepare_arguments(phase, takes, given, part, suffix=destination.suffix)
+        ended = await make(arguments)
+        made = await probe_made(part, phase.title)
         check_prepared(phase, made)
         warnings: tuple[str, ...] = ()
-        # A copy decodes nothing, so there is nothing to count.
-        if isinstance(feed, FromFilm) and phase.how is How.ENCODE and not phase.is_picture:
-            warnings = tuple(decoding_warnings(feed.film, feed.span.frames, ended))
+        if isinstance(feed, FromFilm) and not phase.is_picture:
+            warnings = await _warnings(feed, ended, ffmpeg, timeout)
         if strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
-    return Prepared(destination, made.frames, made.seconds, phase.how, warnings,
+    return Prepared(destination, made.frames, made.seconds, How.ENCODE, warnings,
                     (*looked, (str(ffmpeg), *arguments)))
+
+
+async def probe_made(part: Path, title: str) -> Probe:
+    """What ffmpeg has made. Raises MediaFailed where it isn't even a film: no fault of who asked."""
+    try:
+        return await probe(part)
+    except (BadMedia, BadInput) as error:
+        why = error.message.removeprefix(f"{part} ")
+        raise MediaFailed(f"What was made ({title}) can't be used: it {why}") from None
+
+
+async def _warnings(feed: FromFilm, ended: Ended, ffmpeg: Path, timeout: float) -> tuple[str, ...]:
+    """What there is to say of damage in a film's span, and not only before it.
+
+    A seek into the middle of a group of pictures always errs, up to the next whole one.
+    """
+    warnings = tuple(decoding_warnings(feed.film, feed.span.frames, ended))
+    seek = seek_for(feed.film, feed.span)
+    if warnings and "errors" in warnings[0] and seek:
+        before = await run_ffmpeg(
+            pre_roll_arguments(feed.film, seek), ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout)
+        )
+        if count_errors(ended) <= count_errors(before):
+            return ()
+    return warnings
+
+
+def count_errors(ended: Ended) -> int:
+    """The errors in its pictures that ffmpeg's last lines tell of."""
+    errors = max((int(found) for found in _DECODE_ERRORS.findall(ended.stderr)), default=0)
+    told = (line for line in ended.stderr.splitlines() if "[error]" in line)
+    return max(errors, sum(_OF_SOUND.search(line) is None for line in told))
 
 
 def check_prepared(wanted: Prepare, made: Probe) -> None:
@@ -89,14 +130,12 @@ def check_prepared(wanted: Prepare, made: Probe) -> None:
 def decoding_warnings(source: Probe, frames: int, ended: Ended) -> list[str]:
     """What ffmpeg's last lines tell of damage in the source, of which `frames` should have been read."""
     counted = [int(found) for found in _FRAMES_IN.findall(ended.stderr)]
-    errors = max((int(found) for found in _DECODE_ERRORS.findall(ended.stderr)), default=0)
-    spoilt = sum("[error]" in line for line in ended.stderr.splitlines())
     # The filters stop asking once they have their last frame, so the very last ones may never be read.
     unread = 2 + int(source.rate / 5)
     if counted and not source.varies and max(counted) < frames - unread:
         return [f"{source.path.name} is damaged: of {frames} frames only {max(counted)} could be read; the last ones "
                 "that could are held instead."]
-    if errors or spoilt:
-        return [f"{source.path.name} is damaged: {max(errors, spoilt)} errors while it was read; "
+    if errors := count_errors(ended):
+        return [f"{source.path.name} is damaged: {errors} errors while it was read; "
                 "some of its pictures may be spoilt."]
     return []

@@ -76,6 +76,8 @@ class Probe:
     `width` and `height` are as stored, `shown` is what a person sees: upright, in square pixels. `turn` is how many
     degrees clockwise the stored picture is turned to be upright, after a flip from left to right if `mirrored`.
     `unevenness` is how far a frame lies from an even clock of `rate` at most; a film that `varies` has no such clock.
+    One that is `numbered` tells no times (a bare stream, H.264 in AVI): its frames are counted at `rate`.
+    `hidden` frames are in the file and not in the film: an edit list leaves them out.
     """
 
     path: Path
@@ -95,8 +97,10 @@ class Probe:
     profile: str | None = None
     rate: Fraction = Fraction(0)
     varies: bool = False
+    numbered: bool = False
     unevenness: float = 0.0
     frames: int = 0
+    hidden: int = 0
     seconds: float = 0.0
     first_time: float = 0.0
     file_start: float = 0.0

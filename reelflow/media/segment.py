@@ -21,9 +21,9 @@ from reelflow.media.geometry import Size
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
-from reelflow.media.prepare import Prepared
+from reelflow.media.prepare import Prepared, decoding_warnings, probe_made
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Progress, run_ffmpeg, written_whole
+from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
 from reelflow.media.segment_command import (
     Part,
     concat_list,
@@ -32,7 +32,7 @@ from reelflow.media.segment_command import (
     part_arguments,
     scene_arguments,
 )
-from reelflow.plan import FromJob, How, Prepare, Span
+from reelflow.plan import FromFilm, FromJob, How, Prepare, Span
 
 _SCENE = re.compile(r"lavfi\.scd\.time=([\d.]+)")
 
@@ -53,7 +53,12 @@ async def prepare_pieces(
     made = []
     with tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder) as room:
         arguments = cut_arguments(phase, takes, given, cuts[1:-1], Path(room))
-        await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress)
+        ended = await run_ffmpeg(
+            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
+            limits=film_limits(timeout, most_bytes=phase.max_bytes),
+        )
+        feed = phase.pictures.feed
+        damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
         for number, piece in enumerate(pieces, 1):
             kept = [index for index, edge in enumerate(cuts[:-1]) if piece.first <= edge < piece.end]
             listed = Path(room, "joined.ffconcat")
@@ -62,13 +67,13 @@ async def prepare_pieces(
             destination = folder / f"piece-{number:04}.mp4"
             with written_whole(destination) as part:
                 await run_ffmpeg(join_sent_arguments(listed, part), ffmpeg=ffmpeg, timeout=timeout)
-                found = await probe(part)
+                found = await probe_made(part, phase.title)
                 if found.frames != piece.frames or found.size_bytes > phase.max_bytes:
                     raise MediaFailed(
                         f"Piece {number} ({phase.title}) can't be sent: it has {found.frames} frames where "
                         f"{piece.frames} were planned, in {found.size_bytes} bytes of {phase.max_bytes}."
                     )
-            made.append(Prepared(destination, found.frames, found.seconds, How.ENCODE, (),
+            made.append(Prepared(destination, found.frames, found.seconds, How.ENCODE, damage if number == 1 else (),
                                  (*looked, (str(ffmpeg), *arguments)) if number == 1 else ()))
     return tuple(made)
 
@@ -186,8 +191,9 @@ async def _write_part(
     part: Part, taken: Sequence[tuple[Piece, Probe, Fraction]], size: Size, rate: int, path: Path, *, ffmpeg: Path,
     timeout: float,
 ) -> None:
-    await run_ffmpeg(part_arguments(part, taken, size, rate, path), ffmpeg=ffmpeg, timeout=timeout)
-    found = await probe(path)
+    await run_ffmpeg(part_arguments(part, taken, size, rate, path), ffmpeg=ffmpeg, timeout=timeout,
+                     limits=film_limits(timeout))
+    found = await probe_made(path, "a part of the film that came back")
     if found.frames != part.frames:
         raise MediaFailed(f"A part of the film that came back has {found.frames} frames where {part.frames} were "
                           f"planned: {path.name}.")

@@ -27,32 +27,40 @@ def heard_of(sounds: Sounds, output: Output, start: Fraction, container: Contain
     """The sound tracks of an output that begins `start` seconds into the clip."""
     if not sounds.ops:
         trimmed = sounds.span.trimmed or start > 0 or not _is_whole(sounds, output)
-        outs = choose_sounds(sounds.tracks, container, trimmed=trimmed)
+        outs = choose_sounds(sounds.tracks, container, trimmed=trimmed, encoded=sounds.encoded)
         film = _opened(sounds, float(start))
-        return tuple(
-            Heard(film[f"a:{out.track.index}"] if out.copied else filters.sound_of_span(
-                film[f"a:{out.track.index}"], out.track, seconds=output.seconds), out)
-            for out in outs
-        )
-    playing = played(sounds, given)
+        return tuple(Heard(_alone(film[f"a:{out.track.index}"], out, output.seconds), out) for out in outs)
+    playing = played(sounds, given, codec=container.fallback)
     end = start + Fraction(output.frames) / output.rate
     made = []
     for index, track in enumerate(playing):
         stream = filters.sound_between(track.stream, start, end) if start else track.stream
-        stream = stream.filter("apad").filter("atrim", end=filters.number(output.seconds))
+        stream = filters.for_encoder(filters.lasting(stream, output.seconds), container.fallback)
         sound = Sound(index, "pcm", 48000, track.channels, "", 0.0, output.seconds, track.language)
         made.append(Heard(stream, SoundOut(sound, False, container.fallback)))
     return tuple(made)
 
 
-def played(sounds: Sounds, given: Given, *, before: Op | None = None) -> tuple[Playing, ...]:
-    """The tracks after their steps (or as far as the op `before`), each from 0 on and as long as the clip."""
+def _alone(track: Any, out: SoundOut, seconds: float) -> Any:
+    """A track that nothing is done to but cutting it, where it isn't copied."""
+    if out.copied:
+        return track
+    cut = filters.sound_of_span(track, out.track, seconds=seconds, codec=out.codec)
+    return filters.for_encoder(cut, out.codec)
+
+
+def played(
+    sounds: Sounds, given: Given, *, codec: str = "aac", before: Op | None = None
+) -> tuple[Playing, ...]:
+    """The tracks after their steps (or as far as the op `before`), each from 0 on and as long as the clip, in a layout
+    that `codec` has.
+    """
     playing: tuple[Playing, ...] = ()
     if sounds.tracks:
         film, seconds = _opened(sounds, 0.0), sounds.span.seconds
         playing = tuple(
-            Playing(filters.sound_of_span(film[f"a:{track.index}"], track, seconds=seconds), track.language,
-                    track.channels)
+            Playing(filters.sound_of_span(film[f"a:{track.index}"], track, seconds=seconds, codec=codec),
+                    track.language, track.channels)
             for track in sounds.tracks
         )
     for op in sounds.ops:

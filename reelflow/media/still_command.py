@@ -9,7 +9,7 @@ from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.drawing import PRE_ROLL
 from reelflow.media.geometry import Size, even
-from reelflow.media.graph import Written, arguments, open_film, open_picture, together
+from reelflow.media.graph import Written, arguments, open_picture, open_pictures, together
 from reelflow.media.probe import Probe
 from reelflow.media.reel import STANDARD, Reel
 from reelflow.plan import Output
@@ -64,7 +64,7 @@ def _still(source: Probe, at: float, size: Size) -> Any:
         picture = filters.turn_upright(open_picture(source), source.turn, source.mirrored).filter("format", "rgb24")
         return filters.tag(filters.resize(picture, size, Reading("bt709", "pc")))
     moment = min(at, max(0.0, source.seconds - float(1 / source.rate))) + source.first_time
-    film = open_film(source, seek=max(0.0, moment - source.file_start - PRE_ROLL))["V:0"]
+    film = open_pictures(source, seek=max(0.0, moment - source.file_start - PRE_ROLL))
     lead = f"PTS-({filters.number(moment + float(filters.NEAREST / source.rate))})/TB"
     picture = filters.exactly(filters.at_rate(film, source.rate, lead=lead), 1)
     return filters.tag(filters.resize(picture, size, read_colour(source)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ USUAL_RATES = (
     *(Fraction(rate) for rate in (5, 6, 8, 10, 12, 15, 16, 18, 20, 22, 24, 25, 30, 48, 50, 60, 90, 100, 120)),
 )
 _MAX_RATE = 120
+_LONGEST_HOLD = 30  # seconds; a last frame that claims more is not believed
 # A frame further than this part of a frame from its place on an even clock could be taken for its neighbour.
 _LOOSE = Fraction(2, 5)
 
@@ -30,12 +31,13 @@ def find_clock(times: Sequence[Fraction], guess: Fraction, last: Fraction) -> Cl
     """The clock behind `times` (sorted, seconds); `guess` is the container's idea, `last` the last frame's length.
 
     The rate is the usual one that all the frames keep to; else the container's, else the average. Where they keep to
-    none the film varies: its rate is then only what it is played at.
+    none, or the last is held for more than two frames' time, the film varies: its rate is then only what it is played
+    at.
     """
     count = len(times)
     if count < 2:
         rate = guess if 1 <= guess <= _MAX_RATE else Fraction(25)
-        return Clock(rate, 1 / rate, varies=False, unevenness=Fraction(0))
+        return _with_last(Clock(rate, 1 / rate, varies=False, unevenness=Fraction(0)), last)
     span = times[-1] - times[0]
     average = (count - 1) / span if span else guess
     near = [rate for rate in USUAL_RATES if abs(rate - average) <= average / 50]
@@ -47,10 +49,17 @@ def find_clock(times: Sequence[Fraction], guess: Fraction, last: Fraction) -> Cl
         if off * rate <= _LOOSE and (best is None or off * 2 < best.unevenness):
             best = Clock(rate, count / rate, varies=False, unevenness=off)
     if best is not None:
-        return best
+        return _with_last(best, last)
     rate = guess if average <= guess <= _MAX_RATE else _busiest_rate(times)
-    held = last if 0 < last <= 30 else 1 / rate
+    held = last if 0 < last <= _LONGEST_HOLD else 1 / rate
     return Clock(rate, span + held, varies=True, unevenness=_unevenness(times, rate))
+
+
+def _with_last(clock: Clock, last: Fraction) -> Clock:
+    """The clock of a film whose last frame stands for `last` seconds."""
+    if not 2 / clock.rate < last <= _LONGEST_HOLD:
+        return clock
+    return replace(clock, seconds=clock.seconds - 1 / clock.rate + last, varies=True)
 
 
 def _unevenness(times: Sequence[Fraction], rate: Fraction) -> Fraction:

@@ -20,6 +20,17 @@ from reelflow.standin.server import running_standin
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
+
+@pytest.fixture(autouse=True, params=["bundled", "path"])
+def on_each_build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each flow on the static ffmpeg and on Debian's 5.1."""
+    if request.param == "path":
+        debian = Path("/usr/bin/ffmpeg")
+        if not debian.exists():
+            pytest.skip("Debian's ffmpeg is not installed")
+        monkeypatch.setenv("REELFLOW_FFMPEG", str(debian))
+
+
 FLOWS = {"restyle": (restyle, "lucy-restyle-2"), "edit": (edit, "lucy-2.5"), "tryon": (tryon, "lucy-vton-3")}
 # Flow, rate, upright size, span: each rate, each shape and each flow, cut and whole.
 CASES = [

@@ -26,7 +26,7 @@ OFTEN = {
     "plain.mp4", "odd-size.mkv", "one-frame.mp4", "tape.mp4", "phone.mov", "mirrored.mp4", "interlaced.mpg",
     "hdr-hlg.mp4", "full-range.mp4", "moving.gif", "prores.mov", "vp8.webm", "broadcast.ts", "5.1.mkv",
     "short-sound.mp4", "two-languages.mkv", "edit-list.mp4", "cover-first.mp4", "cut-off.mp4", "flipped-bits.mp4",
-    "two-sizes.ts",
+    "two-sizes.ts", "hdr-odd.mkv", "unheard-of.mp4", "cut-without-encoding.mp4", "held-still.mp4", "no-times.avi",
 }
 PICTURE = "testsrc2=s=160x90:r=25:d=1"
 SOUND = "sine=f=440:r=48000:d=1"
@@ -117,6 +117,22 @@ def far_header(_: Path, path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + check + b"\0\0\0\0IDAT")
 
 
+def unheard_of(ffmpeg: Path, path: Path) -> None:
+    """A phone's film with a second sound track in a codec that no ffmpeg reads (Apple's spatial sound)."""
+    write_numbered(path, frames=25)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"mp4a", b"apac").replace(b"esds", b"dapa"))
+
+
+def cut_without_encoding(ffmpeg: Path, path: Path) -> None:
+    """As phones cut: all that comes before, from the key frame on, is in the file, and an edit list hides it."""
+    whole = path.with_name("whole.mp4")
+    write_numbered(whole, frames=50, options={"g": "50", "bf": "0", "crf": "12"})
+    run(ffmpeg, "-ss", "1", "-i", whole, "-c", "copy", path)
+    whole.unlink()
+
+
+HDR = "color_primaries=bt2020:color_trc=smpte2084:range=tv"
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 NASTY = (
@@ -146,6 +162,14 @@ NASTY = (
     Nasty("wide-colours.mkv", encoded(
         "-vf", "format=yuv422p10le,setparams=color_primaries=bt2020:color_trc=bt709:colorspace=bt2020nc:range=tv",
         "-c:v", "ffv1")),
+    Nasty("hdr-odd.mkv", encoded(
+        "-vf", f"format=yuv420p10le,setparams={HDR}:colorspace=bt2020nc", "-c:v", "ffv1",
+        picture="testsrc=s=161x91:r=25:d=1"), size=(162, 92), warned="HDR"),
+    Nasty("hdr-constant.mkv", encoded(
+        "-vf", f"format=yuv420p10le,setparams={HDR}:colorspace=bt2020c", "-c:v", "ffv1"), warned="HDR"),
+    Nasty("old-gamma.mkv", encoded(
+        "-vf", "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=bt470m:colorspace=bt2020nc:range=tv",
+        "-c:v", "ffv1")),
     Nasty("full-range.mp4", encoded("-c:v", "libx264", "-vf", "scale=out_range=pc,format=yuvj420p")),
     Nasty("rgb.mkv", encoded("-c:v", "ffv1", "-pix_fmt", "gbrp")),
     Nasty("grey.mkv", encoded("-c:v", "ffv1", "-pix_fmt", "gray")),
@@ -156,6 +180,11 @@ NASTY = (
     Nasty("moving.gif", encoded(picture="testsrc2=s=160x90:r=10:d=1"), frames=10, rate=Fraction(10)),
     Nasty("old.avi", encoded("-c:v", "mpeg4", "-bf", "2", "-c:a", "mp3", sound=SOUND), sounds=1),
     Nasty("motion.avi", encoded("-c:v", "mjpeg", "-c:a", "pcm_s16le", sound=SOUND), sounds=1, warned="pcm_s16le"),
+    Nasty("slow-mp3.avi", encoded("-c:v", "mpeg4", "-c:a", "mp3", "-ar", "11025", sound=SOUND), frames=28, sounds=1,
+          warned="mp3 of 11025 Hz"),
+    Nasty("no-times.avi", numbered(frames=25, sound="mp3", options={"bf": "3", "crf": "12"}), sounds=1,
+          about={"numbered": True, "varies": False}),
+    Nasty("bare.m2v", encoded("-c:v", "mpeg2video", "-bf", "2", "-b:v", "2M"), about={"numbered": True}),
     Nasty("film.flv", encoded("-c:v", "flv1", "-c:a", "mp3", "-ar", "44100", sound=SOUND), sounds=1),
     Nasty("film.wmv", encoded("-c:v", "wmv2", "-c:a", "wmav2", "-b:v", "1M", sound=SOUND), sounds=1, warned="wmav2"),
     Nasty("vp8.webm", encoded("-c:v", "libvpx", "-deadline", "realtime", "-auto-alt-ref", "1", "-c:a", "libvorbis",
@@ -169,6 +198,10 @@ NASTY = (
     Nasty("5.1.mkv", encoded(*X264, "-ac", "6", "-c:a", "ac3", sound=SOUND), sounds=1, warned="ac3"),
     Nasty("8-channels.mov", encoded(*X264, "-af", "aformat=channel_layouts=7.1", "-c:a", "pcm_s16le", sound=SOUND),
           sounds=1, warned="pcm_s16le"),
+    Nasty("no-sound-packets.mkv", encoded(*X264, "-map", "0", "-map", "1", "-af", "atrim=start=5", "-c:a", "ac3",
+                                          sound=SOUND), sounds=1, warned="ac3"),
+    Nasty("unheard-of.mp4", unheard_of, sounds=0, warned="could not be read and was left away"),
+    Nasty("cut-without-encoding.mp4", cut_without_encoding, sounds=1, about={"hidden": 25}),
     Nasty("low-rate-sound.mkv", encoded(*X264, "-ar", "11025", "-c:a", "flac", sound=SOUND), sounds=1, warned="flac"),
     Nasty("short-sound.mp4", encoded(*X264, "-c:a", "aac", sound="sine=d=0.3"), sounds=1),
     Nasty("two-languages.mkv", encoded(
@@ -179,6 +212,8 @@ NASTY = (
         "-map", "0", "-map", "1", "-map", "2", "-c:v:0", "png", "-disposition:v:0", "attached_pic", "-c:v:1", "libx264",
         "-c:a", "aac"), sounds=1),
     Nasty("timecode.mov", encoded(*X264, "-timecode", "01:00:00:00")),
+    Nasty("held-still.mp4", encoded(*X264, "-c:a", "aac", picture="testsrc2=s=160x90:r=1/2:d=2", sound="sine=d=2"),
+          frames=50, sounds=1, about={"frames": 1, "seconds": 2.0}),
     Nasty("slow.mp4", encoded(*X264, picture="testsrc2=s=160x90:r=1:d=4"), frames=4, rate=Fraction(1)),
     Nasty("fast.mp4", encoded(*X264, picture="testsrc2=s=160x90:r=120:d=0.5"), frames=60, rate=Fraction(120)),
     Nasty("fine-clock.mp4", encoded(*X264, "-video_track_timescale", "1000000")),
@@ -202,6 +237,8 @@ NASTY = (
     Nasty("huge.mkv", encoded("-c:v", "mjpeg", "-frames:v", "1", picture="color=s=8192x8192:r=1"),
           refused="no frame can be decoded"),
     Nasty("pieces.ts", hurt(lambda whole: whole + whole), refused="clocks overlap"),
+    Nasty("ycgco.mp4", encoded("-vf", "format=yuv420p,setparams=colorspace=ycgco", "-c:v", "libx264"),
+          refused="has colours of a kind that is not known here (ycgco)"),
     Nasty("hole.mp4", with_hole, refused="hole"),
     Nasty("far.png", far_header, refused="huge picture"),
 )

@@ -66,6 +66,25 @@ async def test_colour_bars_keep_their_colours(
     assert np.abs(found - BARS).max() <= 4
 
 
+@pytest.mark.parametrize(("pixels", "suffix", "codec"), [
+    ("gbrp", ".mkv", ["ffv1"]), ("yuv444p10le", ".mkv", ["ffv1"]), ("yuv422p10le", ".mov", ["prores_ks"]),
+    ("rgba", ".mov", ["png"]), ("rgb8", ".gif", ["gif"]),
+])
+async def test_other_kinds_of_pixels_keep_their_colours(
+    pixels: str, suffix: str, codec: list[str], build: Path, small_model: Model, tmp_path: Path, ffmpeg: Path
+) -> None:
+    """RGB has no matrix, whatever is guessed for films that don't name theirs; more bits only say it more finely."""
+    raw, source = tmp_path / "bars.rgb", tmp_path / f"bars{suffix}"
+    raw.write_bytes(BARS.astype(np.uint8).repeat(32, 0)[None].repeat(144, 0).tobytes())
+    palette = "split[a][b];[a]palettegen[p];[b][p]paletteuse=dither=none" if suffix == ".gif" else (
+        f"scale=out_color_matrix=bt601:out_range=tv:flags=accurate_rnd+full_chroma_int,format={pixels}")
+    run(ffmpeg, "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "256x144", "-r", "20", "-i", raw, "-vf",
+        f"loop=9:1,{palette}", "-c:v", *codec, source)
+    picture = await seen(source, small_model, build, tmp_path)
+    found = np.array([picture[60:80, 32 * bar + 12:32 * bar + 20].mean((0, 1)) for bar in range(8)])
+    assert np.abs(found - BARS).max() <= 4
+
+
 def pq_of(light: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """SMPTE ST 2084's numbers (0..1) for light in cd/m²."""
     powered = (light / 10_000) ** (2610 / 16384)

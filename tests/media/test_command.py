@@ -77,19 +77,20 @@ def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
         "-noaccurate_seek", "-protocol_whitelist", "file", "-reinit_filter", "0", "-ss", "9.986633", "-i",
         "file:/clips/in.mp4", "-filter_complex",
         "[0:V:0]trim=start=19.970284[s0];"
-        "[s0]crop=1920:1056:0:12:exact=1[s1];"
-        "[s1]settb=AVTB[s2];"
-        "[s2]setpts=PTS-(20.002983)/TB[s3];"
-        "[s3]fps=fps=22:round=up:start_time=0[s4];"
-        "[s4]scale=1280:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
-        "ge=tv:out_color_matrix=bt709:out_range=tv[s5];"
-        "[s5]format=yuv420p[s6];"
-        "[s6]tpad=stop=-1:stop_mode=clone[s7];"
-        "[s7]trim=end_frame=44[s8];"
-        "[s8]sidedata=delete[s9];"
-        "[s9]setsar=1[s10];"
-        "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
-        "-map", "[s11]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
+        "[s0]scale=1920:1080[s1];"
+        "[s1]crop=1920:1056:0:12:exact=1[s2];"
+        "[s2]settb=AVTB[s3];"
+        "[s3]setpts=PTS-(20.002983)/TB[s4];"
+        "[s4]fps=fps=22:round=up:start_time=0[s5];"
+        "[s5]scale=1280:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
+        "ge=tv:out_color_matrix=bt709:out_range=tv[s6];"
+        "[s6]format=yuv420p[s7];"
+        "[s7]tpad=stop=-1:stop_mode=clone[s8];"
+        "[s8]trim=end_frame=44[s9];"
+        "[s9]sidedata=delete[s10];"
+        "[s10]setsar=1[s11];"
+        "[s11]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s12]",
+        "-map", "[s12]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
         "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata", "-1", "-maxrate",
         "120000000", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
     ]
@@ -99,8 +100,8 @@ def test_remux_leaves_all_but_the_pictures_behind() -> None:
     assert remux_arguments(WHOLE.source, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-map", "0:V:0", "-f",
-        "mp4", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-movflags", "+faststart", "file:/films/sent.mp4",
+        "mp4", "-bsf:v", "filter_units=remove_types=6", "-c", "copy", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-map_chapters", "-1", "-map_metadata", "-1", "-movflags", "+faststart", "file:/films/sent.mp4",
     ]
 
 
@@ -110,19 +111,20 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/films/made.mp4", "-format_whitelist",
         FILM_FORMATS, "-itsoffset", "0", "-max_pixels", "35389440", "-protocol_whitelist", "file", "-reinit_filter",
         "0", "-vn", "-i", "file:/clips/in.mp4", "-filter_complex",
-        "[0:V:0]crop=1252:704:14:0:exact=1[s0];"
-        "[s0]scale=1920:1080:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ra"
-        "nge=tv:out_color_matrix=bt709:out_range=tv[s1];"
-        "[s1]format=yuv420p[s2];"
-        "[s2]settb=AVTB[s3];"
-        "[s3]setpts=(N-0.49)*1/22/TB[s4];"
-        "[s4]fps=fps=30000/1001:round=up:start_time=0[s5];"
-        "[s5]tpad=stop=-1:stop_mode=clone[s6];"
-        "[s6]trim=end_frame=300[s7];"
-        "[s7]sidedata=delete[s8];"
-        "[s8]setsar=1[s9];"
-        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10]",
-        "-map", "[s10]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
+        "[0:V:0]scale=1280:704[s0];"
+        "[s0]crop=1252:704:14:0:exact=1[s1];"
+        "[s1]scale=1920:1080:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ra"
+        "nge=tv:out_color_matrix=bt709:out_range=tv[s2];"
+        "[s2]format=yuv420p[s3];"
+        "[s3]settb=AVTB[s4];"
+        "[s4]setpts=(N-0.49)*1/22/TB[s5];"
+        "[s5]fps=fps=30000/1001:round=up:start_time=0[s6];"
+        "[s6]tpad=stop=-1:stop_mode=clone[s7];"
+        "[s7]trim=end_frame=300[s8];"
+        "[s8]sidedata=delete[s9];"
+        "[s9]setsar=1[s10];"
+        "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
+        "-map", "[s11]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
         "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
     ]
@@ -149,8 +151,9 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[1:a:0]atrim=end=2.002:start=0[s10];"
         "[s10]aresample=async=1:first_pts=0[s11];"
         "[s11]apad[s12];"
-        "[s12]atrim=end=2.002[s13]",
-        "-map", "[s9]", "-map", "[s13]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
+        "[s12]atrim=end=2.002[s13];"
+        "[s13]asetnsamples=1024:pad=0[s14]",
+        "-map", "[s9]", "-map", "[s14]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
         "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
         "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
     ]

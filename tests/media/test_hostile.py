@@ -10,9 +10,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from nasty import encoded, later
 from numbered import write_numbered
@@ -265,3 +267,20 @@ async def test_a_folder_that_is_not_there_is_said(ffmpeg: Path, small_model: Mod
     plan = plan_of(await probe(source), small_model)
     with pytest.raises(MediaFailed, match="No such file or directory"):
         await prepare(plan, work_dir / "none" / "sent.mp4", ffmpeg=ffmpeg, timeout=20)
+
+
+async def test_pictures_that_get_smaller_midway_show_no_other_memory(
+    build: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """A crop goes by the first picture's size: what lies behind a smaller one must not be sent along."""
+    parts = [work_dir / f"{size}.ts" for size in ("320x180", "64x200")]
+    for part, after in zip(parts, (0, 0.6), strict=True):
+        encoded("-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-output_ts_offset", str(after),
+                picture=f"color=white:s={part.stem}:r=25:d=0.6,format=yuv420p")(ffmpeg, part)
+    source = work_dir / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    plan = plan_of(await probe(source), replace(small_model, height=200), fit="crop")
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
+    with av.open(str(sent.path)) as opened:
+        darkest = [int(frame.to_ndarray(format="gray").min()) for frame in opened.decode(video=0)]
+    assert len(darkest) == 24 and min(darkest) > 200

@@ -152,4 +152,6 @@ async def test_smooth_motion_has_the_source_s_frames(
 ) -> None:
     plan, path = sent
     done = await finish(plan, await render(path), work_dir / "done.mp4", ffmpeg=either, timeout=60, smooth=True)
-    assert done.frames == FRAMES and read_numbers(done.path)[0].number == 0
+    shown = [picture.number for picture in read_numbers(done.path)]
+    # The last frame that was sent is number 58 or 57 of the source: it has to come, and only for its own time.
+    assert (len(shown), shown[0]) == (FRAMES, 0) and shown[-1] in (57, 58) and shown[-5:].count(shown[-1]) <= 2

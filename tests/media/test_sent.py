@@ -83,6 +83,53 @@ async def test_a_film_that_is_ready_is_only_stripped(
     assert pictures(source) == pictures(sent.path)
 
 
+def write_ready(ffmpeg: Path, path: Path, *options: str) -> None:
+    """A film that the small model takes as it is."""
+    run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=256x144:r=20:d=3", "-c:v", "libx264", "-g", "60", "-vf",
+        "format=yuv420p,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv", *options, path)
+
+
+async def test_what_a_camera_wrote_between_the_pictures_is_stripped_too(
+    build: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    source = work_dir / "in.mp4"
+    write_ready(ffmpeg, source, "-bsf:v",
+                "h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+Where-I-was")
+    assert b"Where-I-was" in source.read_bytes()
+    plan = plan_of(await probe(source), small_model)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
+    assert sent.how is How.COPY and sent.frames == 60
+    assert b"Where-I-was" not in sent.path.read_bytes()
+
+
+async def test_pictures_that_an_edit_list_hides_are_never_sent(
+    build: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """A model that doesn't heed edit lists would see them: such a film is encoded."""
+    source = work_dir / "in.mp4"
+    write_ready(ffmpeg, work_dir / "whole.mp4")
+    run(ffmpeg, "-ss", "1", "-i", work_dir / "whole.mp4", "-c", "copy", source)
+    plan = plan_of(await probe(source), small_model)
+    assert plan.warnings == () and plan.jobs[0].prepare.how is How.ENCODE
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=20)
+    with av.open(str(sent.path), options={"ignore_editlist": "1"}) as opened:
+        assert sum(packet.size > 0 for packet in opened.demux(video=0)) == sent.frames == 40
+
+
+async def test_a_copy_that_is_not_as_planned_is_encoded_instead(
+    either: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """Here the plan is mistaken: the film has another rate than the model takes."""
+    source = work_dir / "in.mp4"
+    write_ready(ffmpeg, source, "-r", "25")
+    plan = plan_of(await probe(source), small_model)
+    job = plan.jobs[0]
+    hopeful = replace(plan, jobs=(replace(job, prepare=replace(job.prepare, how=How.COPY)),))
+    sent = await prepare(hopeful, work_dir / "sent.mp4", ffmpeg=either, timeout=20)
+    assert (sent.how, sent.frames) == (How.ENCODE, 60)
+    assert sorted(path.name for path in work_dir.iterdir()) == ["in.mp4", "sent.mp4"]
+
+
 async def test_the_same_clip_gives_the_same_bytes(either: Path, small_model: Model, work_dir: Path) -> None:
     source = write_numbered(work_dir / "in.mp4", frames=60)
     plan = plan_of(await probe(source), small_model)
@@ -152,7 +199,7 @@ async def test_padding_there_and_back_moves_nothing(
 
 @pytest.mark.slow
 async def test_prepare_costs_little_more_than_reading_and_writing(
-    ffmpeg: Path, work_dir: Path, small_model: Model, measured: Callable[[str], None]
+    build: Path, ffmpeg: Path, work_dir: Path, small_model: Model, measured: Callable[[str], None]
 ) -> None:
     """CPU <= 1.25 x (decode only + encode only), and <= 0.45 x the three commands that people write."""
     model = replace(small_model, width=1280, height=704, fps=22)
@@ -160,13 +207,13 @@ async def test_prepare_costs_little_more_than_reading_and_writing(
     run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=8", "-f", "lavfi", "-i", "sine=d=8", "-vf",
         "noise=alls=6:allf=t", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", source)
     plan = plan_of(await probe(source), model, start=1, duration=6)
-    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=120)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=120)
 
     def cpu(*arguments: str | Path) -> float:
         from resource import RUSAGE_CHILDREN, getrusage
 
         before = getrusage(RUSAGE_CHILDREN)
-        subprocess.run([ffmpeg, "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)], check=True, timeout=120)
+        subprocess.run([build, "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)], check=True, timeout=120)
         after = getrusage(RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

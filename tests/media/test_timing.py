@@ -47,3 +47,12 @@ def test_a_screen_recording_gets_its_busiest_rate() -> None:
 def test_one_frame_lasts_one_frame() -> None:
     assert find_clock([Fraction(5)], Fraction(25), Fraction(0)).seconds == Fraction(1, 25)
     assert find_clock([], Fraction(0), Fraction(0)).rate == 25
+
+
+def test_a_last_frame_that_is_held_counts_for_as_long_as_it_is_shown() -> None:
+    held = find_clock(even(Fraction(30), 60), Fraction(30), Fraction(5))
+    assert (held.rate, held.seconds, held.varies) == (30, Fraction(59, 30) + 5, True)
+    assert find_clock([Fraction(0)], Fraction(1, 5), Fraction(5)).seconds == 5
+    # A field's or a muxer's rounding is no hold, and a day is not believed.
+    for last in (Fraction(1, 30), Fraction(1, 20), Fraction(86_400)):
+        assert find_clock(even(Fraction(30), 60), Fraction(30), last).seconds == 2

@@ -13,7 +13,7 @@ from numbered import read_beeps, write_numbered
 from one_job import finish, plan_of, prepare
 from test_round_trip import check_beeps, check_numbers, there_and_back
 
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, BadResult
 from reelflow.media.probe import probe
 from reelflow.models import Model
 
@@ -160,3 +160,53 @@ async def test_picture_and_sound_do_not_drift_over_four_minutes(
     offsets = [abs(first - second) for first, second in zip(before, after, strict=True)]
     measured(f"{rate}: offset {max(offsets) * 1000:.2f} ms at most, {offsets[-1] * 1000:.2f} ms at the end")
     assert max(offsets) <= 0.002
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+async def test_a_track_with_no_sound_in_the_span_is_silent(
+    suffix: str, build: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = work_dir / "in.mkv"
+    run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=14", "-f", "lavfi", "-i", "sine=d=0.3", "-c:v",
+        "libx264", "-preset", "ultrafast", "-c:a", "ac3", source)
+    _, done = await there_and_back(
+        source, small_model, build, render, work_dir, suffix=suffix, start=12.5, duration=0.5)
+    made = await probe(done.path)
+    assert (made.frames, len(made.sounds), read_beeps(done.path)) == (12, 1, [])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("layout", ["2.1", "4.0", "quad", "6.1", *later("5.0", "6.0", "5.1(side)", "7.1")])
+async def test_sound_of_any_layout_finds_its_encoder(
+    layout: str, suffix: str, either: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    source = work_dir / "in.mov"
+    run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=0.4", "-f", "lavfi", "-i", "sine=d=0.4", "-c:v",
+        "libx264", "-preset", "ultrafast", "-af", f"aformat=channel_layouts={layout}", "-c:a", "pcm_s24le", source)
+    _, done = await there_and_back(source, small_model, either, render, work_dir, suffix=suffix)
+    made = await probe(done.path)
+    assert len(made.sounds) == 1 and made.sounds[0].channels >= 2
+    assert "left away" not in " ".join(done.warnings)
+
+
+async def test_a_sound_track_that_can_not_be_read_costs_no_film(
+    build: Path, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    """The second of two tracks is in a codec that nobody knows: the first comes along, and the loss is told."""
+    film = write_numbered(work_dir / "film.mp4", rate=30, frames=60)
+    source = work_dir / "in.mp4"
+    run(ffmpeg, "-i", film, "-map", "0", "-map", "0:a", "-c", "copy", "-metadata:s:a:0", "language=eng", source)
+    content = source.read_bytes()
+    for known, strange in ((b"mp4a", b"apac"), (b"esds", b"dapa")):
+        at = content.rindex(known)
+        content = content[:at] + strange + content[at + 4:]
+    source.write_bytes(content)
+    plan, done = await there_and_back(source, small_model, build, render, work_dir)
+    made = await probe(done.path)
+    assert [sound.language for sound in made.sounds] == ["eng"] and made.frames == 60
+    assert done.warnings == ("Sound track 2 (unknown) could not be read and was left away.",)
+    check_beeps(plan, source, done.path)
+    with pytest.raises(BadResult, match="Sound track 2"):
+        await finish(plan, work_dir.parent / "generated.mp4", work_dir / "strict.mp4", ffmpeg=build, timeout=20,
+                     strict=True)
+    assert not (work_dir / "strict.mp4").exists()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from nasty import later
+from nasty import later, run
 from numbered import read_numbers, write_numbered
 from one_job import plan_of, prepare, span_of
 from test_round_trip import RATES, check_beeps, check_numbers, there_and_back
@@ -91,3 +91,50 @@ async def test_a_film_of_varying_rate_is_shown_at_its_times(
         late = [index for index, time in enumerate(times) if time <= at - 0.051] or [0]
         assert picture.number is not None and late[-1] <= picture.number <= near[-1]
     check_beeps(plan, source, finished.path)
+
+
+BARE = {".h264": ["-c", "copy"], ".hevc": ["-c:v", "libx265", "-x265-params", "log-level=error"],
+        ".m2v": ["-c:v", "mpeg2video", "-b:v", "3M", "-bf", "2"],
+        ".avi": ["-c:v", "copy", "-bsf:v", "h264_mp4toannexb"]}
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".m2v", *later(".h264", ".hevc")])
+async def test_where_a_file_tells_no_times_its_frames_are_counted(
+    suffix: str, build: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """Bare streams, and B-frames in AVI: a seek would land anywhere, and what stands for times is made up."""
+    rate = 25
+    film = write_numbered(work_dir / "film.mkv", rate=rate, frames=400, sound=None,
+                          options={"bf": "3", "g": "60", "crf": "12"})
+    source = work_dir / f"in{suffix}"
+    run(ffmpeg, "-i", film, *BARE[suffix], source)
+    found = await probe(source)
+    assert (found.numbered, found.rate, found.frames, found.varies) == (True, rate, 400, False)
+    for frame in (1, 61, 283, 394):
+        assert await first_frame(source, small_model, build, work_dir, frame / rate) == frame
+
+
+@pytest.mark.parametrize(("late", "sound_late"), [(0.9, 0.0), (0.0, 0.9)], ids=["picture-late", "sound-late"])
+@pytest.mark.parametrize("cut", [{}, {"start": 1.0, "end": 2.6}], ids=["whole", "cut"])
+async def test_a_broadcast_whose_clock_begins_at_0_stays_in_sync(
+    cut: dict[str, float], late: float, sound_late: float, build: Path, small_model: Model, render: object,
+    work_dir: Path,
+) -> None:
+    """5.1 moves a stream of it to 0 where another one, that isn't used, begins earlier."""
+    source = write_numbered(work_dir / "in.ts", rate=30, frames=90, late=late, sound_late=sound_late)
+    plan, done = await there_and_back(source, small_model, build, render, work_dir, **cut)
+    check_numbers(plan, done.path)
+    check_beeps(plan, source, done.path)
+    assert done.warnings == ()
+
+
+async def test_a_cut_that_begins_between_key_frames_is_not_taken_for_damage(
+    build: Path, small_model: Model, work_dir: Path
+) -> None:
+    source = write_numbered(
+        work_dir / "in.ts", rate=25, frames=500, options={"preset": "veryfast", "bf": "3", "g": "60", "crf": "12"})
+    found = await probe(source)
+    for start in (13.32, 16.92, 17.52, 19.12):
+        plan = plan_of(found, small_model, start=start, duration=0.4, strict=True)
+        sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=60, strict=True)
+        assert sent.warnings == () and read_numbers(sent.path)[0].number == round(start * 25)
