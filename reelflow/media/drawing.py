@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
@@ -46,11 +48,12 @@ def draw(pictures: Pictures, takes: Mapping[int, Take], given: Given) -> Reel:
 def _opened(pictures: Pictures, takes: Mapping[int, Take], given: Given) -> Reel:
     match pictures.feed:
         case FromFilm(film, span):
-            return film_reel(film, span)
+            return film_reel(film, span, way=given.way)
         case FromPicture(picture):
-            return picture_reel(picture, Box(0, 0, picture.upright.width, picture.upright.height))
+            whole = Box(0, 0, picture.upright.width, picture.upright.height)
+            return picture_reel(picture, whole, way=given.way)
         case FromJob() as feed:
-            return _job_reel(feed, takes[feed.job])
+            return _job_reel(feed, takes[feed.job], given.way)
         case SideBySide() as feed:
             return _laid_out(feed, takes, given)
 
@@ -60,9 +63,18 @@ def seek_for(source: Probe, span: Span) -> float:
     return max(0.0, span.begin - source.file_start - PRE_ROLL) if span.trimmed else 0.0
 
 
-def film_reel(film: Probe, span: Span) -> Reel:
+def _of_way(stream: Any, way: str) -> Any:
+    """A stream that is another one on each way, though the same is done to it.
+
+    ffmpeg-python takes two filters for one where their upstream and their arguments are the same (not even their names
+    count), and then misses a `split`.
+    """
+    return stream.filter("setpts", f"PTS+0*{zlib.crc32(way.encode())}") if way else stream
+
+
+def film_reel(film: Probe, span: Span, *, way: str = "") -> Reel:
     """The span of a film, from some seconds before it on, and the time that its pictures get."""
-    picture = open_pictures(film, seek=seek_for(film, span))
+    picture = _of_way(open_pictures(film, seek=seek_for(film, span)), way)
     if film.interlaced:
         picture = filters.steady(picture, film.upright).filter(
             "bwdif", mode="send_frame", parity="auto", deint="all")
@@ -77,17 +89,19 @@ def film_reel(film: Probe, span: Span) -> Reel:
                 span.frames, lead)
 
 
-def picture_reel(picture: Probe, taken: Box) -> Reel:
+def picture_reel(picture: Probe, taken: Box, *, way: str = "") -> Reel:
     """A picture, turned upright."""
-    stream = filters.turn_upright(open_picture(picture), picture.turn, picture.mirrored).filter("format", "rgb24")
+    stream = filters.turn_upright(_of_way(open_picture(picture), way), picture.turn, picture.mirrored)
+    stream = stream.filter("format", "rgb24")
     return Reel(stream, picture.upright, taken, picture.shown, Reading("bt709", "pc"), Fraction(0), 1, counted=True,
                 pixels=PICTURE_PIXELS)
 
 
-def _job_reel(feed: FromJob, take: Take) -> Reel:
+def _job_reel(feed: FromJob, take: Take, way: str) -> Reel:
     if feed.rate == 0:
-        return picture_reel(take.result, take.box)
+        return picture_reel(take.result, take.box, way=way)
     opened = open_film(take.result)["V:0"] if take.listed is None else open_text(take.listed, "concat")["v:0"]
+    opened = _of_way(opened, way)
     # Numbered, not timed, since models mislabel rates.
     step = take.step
     lead = f"(N-{float(filters.NEAREST):g})*{step.numerator}/{step.denominator}/TB"
@@ -99,7 +113,8 @@ def _laid_out(feed: SideBySide, takes: Mapping[int, Take], given: Given) -> Reel
     clip, cell = feed.clip, feed.cell
     cells = []
     for index, pictures in enumerate(feed.cells):
-        stream = draw(pictures, takes, given).to(cell, clip.rate, clip.frames).exactly().stream
+        own = replace(given, way=f"{given.way} {feed.number} {index}")
+        stream = draw(pictures, takes, own).to(cell, clip.rate, clip.frames).exactly().stream
         if feed.below:
             label = open_own_picture(label_path(feed, index, given))
             stream = together(

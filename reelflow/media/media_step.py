@@ -27,12 +27,14 @@ class Op:
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a command is built from besides the pictures: the probed `files` by path, the `room` in which files of its
-    own lie (named by their op), and what analysis passes have `found`, by the op's number.
+    own lie (named by their op), and what analysis passes have `found`, by the op's number. `way` names which of several
+    ways side by side is being built.
     """
 
     files: Mapping[Path, Probe]
     room: Path
     found: Mapping[str, Any] = field(default_factory=dict)
+    way: str = ""
 
     def own(self, op: Op, suffix: str) -> Path:
         """The path of a file that an op has of its own."""

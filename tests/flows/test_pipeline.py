@@ -1,0 +1,191 @@
+"""Recipes run in a real Prefect on a queue that counts: each job once, each step only when it has to be."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from flows.pipeline import pipeline
+from reelflow.errors import BadRecipe, OverBudget, Unapproved
+from reelflow.media.probe import probe
+from reelflow.standin.server import StandIn, running_standin
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+SMALL = {
+    "small": {"like": "lucy-restyle-2", "width": 256, "height": 144},
+    "small-edit": {"like": "lucy-2.5", "width": 192, "height": 112},
+    "small-clip": {"like": "lucy-clip", "width": 256, "height": 144},
+    "small-motion": {"like": "lucy-motion", "width": 256, "height": 144, "seconds": 1.0},
+    "small-image": {"like": "lucy-image-2", "width": 256, "height": 144},
+}
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs, with models of small frames."""
+    from reelflow.settings import read_settings
+
+    monkeypatch.setenv("REELFLOW_MODELS", json.dumps(SMALL))
+    async with running_standin(
+        tmp_path / "queue", ffmpeg=ffmpeg, workers=4, models=read_settings().model_table
+    ) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.1")
+        yield standin
+
+
+def recipe(*steps: Any, outputs: Any = ({"path": "{stem}-{name}.mp4"},), **more: Any) -> dict[str, Any]:
+    return {"name": "mine", "steps": list(steps), "outputs": list(outputs), **more}
+
+
+async def task_names(report: dict[str, Any]) -> list[str]:
+    """The names of a flow run's task runs, in the order in which they began."""
+    async with get_client() as client:
+        runs = await client.read_task_runs(flow_run_filter=FlowRunFilter(
+            id=FlowRunFilterId(any_=[report["flow_run_id"]])))
+    return [run.name for run in sorted(runs, key=lambda run: run.start_time or run.created)]
+
+
+async def test_two_models_and_several_files_come_out_as_they_were_planned(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    report = await pipeline(str(clip), recipe(
+        {"trim": {"start": 0.2, "duration": 0.6}}, {"restyle": {"prompt": "noir", "model": "small", "seed": 1}},
+        {"edit": {"prompt": "rain", "model": "small-edit"}}, {"resize": {"size": "square", "fit": "blur"}},
+        outputs=[{"path": "{stem}.mp4", "size": "480x480"}, {"path": "moving.webp", "width": 160},
+                 {"path": "deep/still.png", "at": 0.3}],
+    ), output=f"{tmp_path}/out/")
+    film, still = await probe(tmp_path / "out" / "a clip.mp4"), await probe(tmp_path / "out" / "deep" / "still.png")
+    assert (str(film.shown), film.rate, film.frames, len(film.sounds)) == ("480x480", 30, 18, 1)
+    assert (still.width, still.height) == (1080, 1080) and (tmp_path / "out" / "moving.webp").stat().st_size > 1000
+    assert (report["status"], report["model"], queue.jobs_made) == ("completed", "small → small-edit", 2)
+    assert report["billed_seconds"] == pytest.approx(13 / 22 + 0.6)
+    assert len(report["job_ids"]) == 2 and len(report["outputs"]) == 3
+    names = await task_names(report)
+    assert "2 trim 0.2 s to 0.8 s, prepare for small" in names and "3 prepare for small-edit" in names
+    assert any(name.startswith("3 edit: submit to small-edit") for name in names)
+    assert "resize to square, finish" in names
+
+
+async def test_only_what_comes_behind_a_changed_step_is_done_again(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    restyle = {"restyle": {"prompt": "noir", "model": "small"}}
+    edit = {"edit": {"prompt": "rain", "model": "small-edit"}}
+    first = await pipeline(str(clip), recipe(restyle, edit, {"rate": 25}), output=f"{tmp_path}/1/")
+    assert queue.posts == 2
+    other_end = await pipeline(str(clip), recipe(restyle, edit, {"rate": 15}), output=f"{tmp_path}/2/")
+    assert queue.posts == 2 and other_end["billed_seconds"] == 0
+    assert "prepare" not in other_end["phases"] and "prepare" in first["phases"] and "finish" in other_end["phases"]
+    other_edit = {"edit": {"prompt": "snow", "model": "small-edit"}}
+    changed = await pipeline(str(clip), recipe(restyle, other_edit, {"rate": 15}), output=f"{tmp_path}/3/")
+    assert queue.posts == 3 and "prepare" not in changed["phases"]
+    again = await pipeline(str(clip), recipe(restyle, other_edit, {"rate": 15}), output=f"{tmp_path}/3/")
+    assert queue.posts == 3 and again["paid"] == "kept" and "finish" not in again["phases"]
+
+
+async def test_variants_are_bought_side_by_side_and_the_same_one_once(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    noir, neon = ({"restyle": {"prompt": prompt, "model": "small"}} for prompt in ("noir", "neon"))
+    report = await pipeline(str(clip), recipe(
+        {"variants": {"of": [noir, neon, noir], "source": True, "layout": "grid", "labels": ["a", "b", "c", "d"]}},
+    ), output=f"{tmp_path}/")
+    film = await probe(Path(report["output"]))
+    assert (film.frames, film.rate, len(film.sounds)) == (30, 30, 1) and queue.jobs_made == 2
+
+
+async def test_a_picture_becomes_a_film_and_that_another_film(queue: StandIn, picture: Path, tmp_path: Path) -> None:
+    report = await pipeline(str(picture), recipe(
+        {"image": {"prompt": "oil painting", "model": "small-image"}},
+        {"motion": {"preset": "arc", "model": "small-motion"}}, {"edit": {"prompt": "snow", "model": "small-edit"}},
+    ), output=f"{tmp_path}/")
+    film = await probe(Path(report["output"]))
+    assert (str(film.shown), film.rate, film.frames, film.sounds) == ("320x180", 25, 25, ())
+    assert (queue.jobs_made, queue.pictures_made) == (2, 1)
+
+
+async def test_a_failed_piece_leaves_the_others_in_place(
+    queue: StandIn, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.25}}
+    queue.faults.add("job-fails=1")
+    with pytest.raises(Exception, match="failed"):
+        await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    assert queue.jobs_made == 5 and not (tmp_path / "a clip-mine.mp4").exists()
+    monkeypatch.setenv("REELFLOW_MAX_ATTEMPTS", "2")
+    report = await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    assert (report["status"], queue.jobs_made) == ("completed", 6)
+
+
+async def test_the_price_of_all_jobs_is_held_against_the_limit_before_the_first(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    steps = ({"restyle": {"prompt": "noir", "model": "small"}}, {"edit": {"prompt": "rain", "model": "small-edit"}})
+    with pytest.raises(OverBudget, match=r"The 2 jobs would cost 0\.05 USD, and the limit max_cost_usd is 0\.04 USD"):
+        await pipeline(str(clip), recipe(*steps), output=f"{tmp_path}/", max_cost_usd=0.04)
+    estimate = await pipeline(str(clip), recipe(*steps), output=f"{tmp_path}/", estimate=True)
+    assert (estimate["status"], estimate["cost_usd"], queue.posts) == ("estimated", 0.05, 0)
+
+
+async def test_a_preview_is_shown_and_nothing_more_is_bought_before_it_is_approved(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    asked = recipe({"restyle": {"prompt": "noir", "model": "small"}}, preview={"seconds": 0.3})
+    with pytest.raises(Unapproved, match=r"The whole is 1 job, 1\.0 s for 0\.0100 USD"):
+        await pipeline(str(clip), asked, output=f"{tmp_path}/out/")
+    assert queue.jobs_made == 1 and not (tmp_path / "out").exists()
+    report = await pipeline(str(clip), asked, output=f"{tmp_path}/out/", approve=True)
+    assert (report["status"], queue.jobs_made) == ("completed", 2)
+
+
+async def test_a_preview_of_the_whole_clip_is_not_paid_again(queue: StandIn, clip: Path, tmp_path: Path) -> None:
+    asked = recipe({"restyle": {"prompt": "noir", "model": "small"}}, {"rate": 25}, preview={"seconds": 5})
+    with pytest.raises(Unapproved):
+        await pipeline(str(clip), asked, output=f"{tmp_path}/")
+    await pipeline(str(clip), asked, output=f"{tmp_path}/", approve=True)
+    assert queue.jobs_made == 1
+
+
+async def test_a_wrong_recipe_is_refused_before_anything_is_sent(queue: StandIn, clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe, match=r"step 1 \(motion\)"):
+        await pipeline(str(clip), recipe({"motion": "arc"}), output=f"{tmp_path}/")
+    assert queue.posts == 0
+
+
+@pytest.mark.slow
+async def test_pieces_of_a_long_film_go_side_by_side(
+    tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 s in pieces of 5 s, each 5 s on the queue: four at a time take less than 0.4 of one at a time."""
+    from reelflow.media.run import run_ffmpeg
+    from reelflow.settings import read_settings
+
+    monkeypatch.setenv("REELFLOW_MODELS", json.dumps(SMALL))
+    source = tmp_path / "long.mp4"
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=60", "-f", "lavfi", "-i", "sine=d=60", "-c:v",
+                      "libx264", "-preset", "ultrafast", "-c:a", "aac", f"file:{source}"], ffmpeg=ffmpeg, timeout=60)
+    took: list[float] = []
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, workers=4, service_seconds=5.0,
+                               models=read_settings().model_table) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "k")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        for at_once in (4, 1):
+            monkeypatch.setenv("REELFLOW_JOBS_AT_ONCE", str(at_once))
+            began = time.monotonic()
+            report = await pipeline(str(source), recipe(
+                {"edit": {"prompt": "noir", "model": "small-clip", "seed": at_once}}), output=f"{tmp_path}/{at_once}/")
+            took.append(time.monotonic() - began)
+            film = await probe(Path(report["output"]))
+            assert (film.frames, film.rate, len(report["job_ids"])) == (1500, 25, 12)
+    assert took[0] < 0.4 * took[1], took
