@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
 
@@ -94,7 +94,7 @@ ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> None:
     async with get_client() as client:
         found = {deployment.name: deployment for deployment in await client.read_deployments()}
-    assert {"restyle", "edit", "tryon", "motion", "image"} <= found.keys()
+    assert {"restyle", "edit", "tryon", "motion", "image", "pipeline"} <= found.keys()
     assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
         (False, 1.0)]
     # pydantic leaves a description out of a form's field where the enum's docstring is the same sentence.
@@ -217,3 +217,52 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == (ends, jobs), worker.read_text()[-3000:]
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
+
+
+async def preview(clip: Path, output: Path, worker: Path) -> FlowRun:
+    """A run of the pipeline that has made its preview and waits for a person."""
+    asked = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
+             "outputs": [{"path": "{stem}.mp4"}]}
+    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=asked, output=f"{output}/"),
+                      {"Suspended", *ENDED}, worker)
+    assert run.state_name == "Suspended", worker.read_text()[-3000:]
+    return run
+
+
+@pytest.mark.parametrize(("words", "ends"), [
+    (["--prompt", "neon city"], "Completed"), (["--refuse"], "Failed"),
+])
+async def test_a_preview_waits_for_a_person_who_answers_on_the_command_line(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, words: list[str], ends: str
+) -> None:
+    run = await preview(clip, tmp_path / "out", worker)
+    assert queue.jobs_made == 1 and not (tmp_path / "out").exists()
+    async with get_client() as client:
+        shown = await client.read_artifacts(artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[run.id])))
+    assert any("data:image/jpeg" in str(artifact.data) for artifact in shown if artifact.key == "film")
+    answered = subprocess.run([sys.executable, "-m", "flows", "approve", str(run.id), *words], cwd=ROOT,
+                              capture_output=True, text=True, check=False)
+    assert answered.returncode == 0, answered.stderr
+    run = await until(run, ENDED, worker)
+    assert run.state_name == ends, worker.read_text()[-3000:]
+    if ends == "Completed":
+        assert (queue.jobs_made, (await probe(tmp_path / "out" / "a clip.mp4")).frames) == (2, 30)
+        assert {part.name: part.text for part in queue.received[-1].parts}["prompt"] == "neon city"
+    else:
+        assert queue.jobs_made == 1 and "refused the run" in str(run.state and run.state.message)
+
+
+async def test_another_prompt_makes_another_preview(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    run = await preview(clip, tmp_path / "out", worker)
+    async with get_client() as client:
+        await client.resume_flow_run(run.id, run_input={"decision": "change the prompt", "prompt": "anime"})
+        run = await until(run, {"Running", *ENDED}, worker)
+        run = await until(run, {"Suspended", *ENDED}, worker)
+        assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
+        await client.resume_flow_run(run.id, run_input={"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
+    assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30
