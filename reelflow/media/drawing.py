@@ -60,9 +60,9 @@ def seek_for(source: Probe, span: Span) -> float:
     return max(0.0, span.begin - source.file_start - PRE_ROLL) if span.trimmed else 0.0
 
 
-def film_reel(film: Probe, span: Span) -> Reel:
+def film_reel(film: Probe, span: Span, *, copy: int = 0) -> Reel:
     """The span of a film, from some seconds before it on, and the time that its pictures get."""
-    picture = open_film(film, seek=seek_for(film, span))["V:0"]
+    picture = open_film(film, seek=seek_for(film, span), copy=copy)["V:0"]
     if film.interlaced:
         picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="all")
     half = filters.NEAREST / film.rate

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reelflow.errors import BadInput
+from reelflow.media.geometry import Size, even
 
 if TYPE_CHECKING:
     from PIL import ImageFont
+
+_BOX = (12, 12, 16, 176)
 
 
 def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -25,6 +30,138 @@ def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | I
         return ImageFont.truetype(str(path), size)
     except OSError:
         raise BadInput(f"{path} can't be read as a font: give a TrueType or OpenType file.", field="font") from None
+
+
+def read_colour(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of `#rrggbb` or of a name. Raises ValueError."""
+    from PIL import ImageColor
+
+    try:
+        found = ImageColor.getrgb(colour.strip())
+    except ValueError:
+        raise ValueError(f"{colour!r} is not a colour: write #rrggbb or a name such as white or gold") from None
+    return found[0], found[1], found[2]
+
+
+@dataclass(frozen=True)
+class Lettering:
+    """Words as they are drawn: in lines of `size` pixels that are at most `widest` pixels wide, on a `background` of
+    "shadow", "box" or "none"; `align` is "left", "center" or "right". With a `font` of one's own, its file.
+    """
+
+    text: str
+    size: int
+    widest: int
+    colour: str = "white"
+    background: str = "shadow"
+    font: Path | None = None
+    align: str = "center"
+
+    def measure(self) -> Size:
+        """How large the picture of it is. Raises BadInput for a font that can't be read or lacks a letter."""
+        left, top, right, bottom = self._bounds
+        return Size(even(right - left + 2 * self._room + 1), even(bottom - top + 2 * self._room + 1))
+
+    def write(self, destination: Path) -> None:
+        """The picture of it, as a PNG with transparency. Raises what `measure` raises."""
+        from PIL import Image, ImageDraw, ImageFilter
+
+        size = self.measure()
+        whole = (size.width, size.height)
+        picture = Image.new("RGBA", whole, (0, 0, 0, 0))
+        dark = self._edge_colour
+        if self.background == "box":
+            ImageDraw.Draw(picture).rounded_rectangle(
+                (0, 0, size.width - 1, size.height - 1), round(self.size * 0.22), fill=(*dark, _BOX[3]))
+        elif self.background == "shadow":
+            fallen = Image.new("L", whole, 0)
+            self._draw(ImageDraw.Draw(fallen), 255, stroke=self._outline, down=max(1, self.size // 24))
+            fallen = fallen.filter(ImageFilter.GaussianBlur(self.size / 16)).point([round(v * 0.8) for v in range(256)])
+            picture = Image.composite(Image.new("RGBA", whole, (*dark, 255)), Image.new("RGBA", whole, (*dark, 0)), fallen)
+            outlined = Image.new("RGBA", whole, (*dark, 0))
+            self._draw(ImageDraw.Draw(outlined), (*dark, 230), stroke=self._outline)
+            picture = Image.alpha_composite(picture, outlined)
+        red, green, blue = read_colour(self.colour)
+        letters = Image.new("RGBA", whole, (red, green, blue, 0))
+        self._draw(ImageDraw.Draw(letters), (red, green, blue, 255))
+        Image.alpha_composite(picture, letters).save(destination)
+
+    def _draw(self, pen: Any, fill: Any, *, stroke: int = 0, down: int = 0) -> None:
+        left, top, _, _ = self._bounds
+        pen.multiline_text(
+            (self._room - left, self._room - top + down), self._laid_out, font=self._font, fill=fill, align=self.align,
+            spacing=self._spacing, stroke_width=stroke,
+        )
+
+    @property
+    def _edge_colour(self) -> tuple[int, int, int]:
+        """Dark behind light letters, and light behind dark ones."""
+        red, green, blue = read_colour(self.colour)
+        return _BOX[:3] if red * 0.299 + green * 0.587 + blue * 0.114 > 96 else (244, 244, 246)
+
+    @property
+    def _outline(self) -> int:
+        return max(1, round(self.size / 22))
+
+    @property
+    def _room(self) -> int:
+        """What is beside the letters, for what lies behind them."""
+        return {"box": round(self.size * 0.4), "shadow": self._outline + round(self.size / 5)}.get(self.background, 2)
+
+    @property
+    def _spacing(self) -> int:
+        return round(self.size * 0.22)
+
+    @cached_property
+    def _font(self) -> Any:
+        return load_font(self.size, self.font)
+
+    @cached_property
+    def _bounds(self) -> tuple[int, int, int, int]:
+        from PIL import Image, ImageDraw
+
+        found = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
+            (0, 0), self._laid_out, font=self._font, align=self.align, spacing=self._spacing)
+        return int(found[0]), int(found[1]), round(found[2] + 0.5), round(found[3] + 0.5)
+
+    @cached_property
+    def _laid_out(self) -> str:
+        text = self.text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ").strip("\n")
+        self._check_letters(text)
+        return "\n".join(line for long in text.split("\n") for line in self._wrapped(long))
+
+    def _wrapped(self, line: str) -> list[str]:
+        """A line as lines that fit: broken between words, and within one that is too long by itself."""
+        made, rest = [""], line.split(" ")
+        while rest:
+            word = rest.pop(0)
+            longer = f"{made[-1]} {word}" if made[-1] else word
+            if self._fits(longer):
+                made[-1] = longer
+            elif made[-1]:
+                made.append("")
+                rest.insert(0, word)
+            else:
+                most = max((n for n in range(1, len(word)) if self._fits(word[:n])), default=1)
+                made[-1] = word[:most]
+                if word[most:]:
+                    made.append("")
+                    rest.insert(0, word[most:])
+        return made
+
+    def _fits(self, line: str) -> bool:
+        return bool(self._font.getlength(line) <= self.widest - 2 * self._room)
+
+    def _check_letters(self, text: str) -> None:
+        def shape(letter: str) -> tuple[Any, bytes]:
+            mask = self._font.getmask(letter)
+            return mask.size, bytes(mask)
+
+        unknown = shape("\U0010ffff")
+        lacking = next((letter for letter in dict.fromkeys(text) if not letter.isspace() and shape(letter) == unknown), None)
+        if lacking is not None:
+            whose = "the built-in font" if self.font is None else str(self.font)
+            raise BadInput(f"There is no letter {lacking!r} in {whose}: name a font file that has it.", field="font")
 
 
 def write_label(text: str, destination: Path, *, width: int, height: int) -> None:
