@@ -64,6 +64,13 @@ def level(heard: Pixels, start: float, end: float) -> float:
     return float(10 * np.log10(np.mean(part**2) + 1e-12))
 
 
+def tone_level(heard: Pixels, frequency: float, start: float, end: float) -> float:
+    """How loud one tone is between two moments, in dB of full scale (RMS)."""
+    part = heard[round(start * RATE):round(end * RATE)]
+    turning = np.exp(-2j * np.pi * frequency * np.arange(len(part)) / RATE)
+    return float(20 * np.log10(abs(np.mean(part * turning * np.hanning(len(part)) * 2)) * np.sqrt(2) + 1e-9))
+
+
 def pitch(heard: Pixels, start: float, end: float) -> float:
     """The frequency that is loudest between two moments, in Hz."""
     part = heard[round(start * RATE):round(end * RATE)]
