@@ -1,9 +1,11 @@
-"""Text as a picture, drawn by Pillow with the font that it brings along: the same letters on every machine."""
+"""Text as a picture, drawn by Pillow with a font that comes along: the same letters on every machine."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 _BOX = (12, 12, 16, 176)
 
 
-def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font, `size` pixels high: Pillow's own (Latin letters), or the TrueType or OpenType file at `path`.
+def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont:
+    """A font, `size` pixels high: Source Sans (Latin, Greek, Cyrillic), or the TrueType or OpenType file at `path`.
 
     Raises:
         BadInput: the file isn't a font.
@@ -25,7 +27,8 @@ def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | I
     from PIL import ImageFont
 
     if path is None:
-        return ImageFont.load_default(size)
+        with (files("font_source_sans_pro") / "files" / "SourceSansPro-Semibold.ttf").open("rb") as own:
+            return ImageFont.truetype(own, size)
     try:
         return ImageFont.truetype(str(path), size)
     except OSError:
@@ -60,7 +63,7 @@ class Lettering:
     def measure(self) -> Size:
         """How large the picture of it is. Raises BadInput for a font that can't be read or lacks a letter."""
         left, top, right, bottom = self._bounds
-        return Size(even(right - left + 2 * self._room + 1), even(bottom - top + 2 * self._room + 1))
+        return Size(even(right - left + 2 * self._room), even(bottom - top + 2 * self._room))
 
     def write(self, destination: Path) -> None:
         """The picture of it, as a PNG with transparency. Raises what `measure` raises."""
@@ -87,11 +90,11 @@ class Lettering:
         Image.alpha_composite(picture, letters).save(destination)
 
     def _draw(self, pen: Any, fill: Any, *, stroke: int = 0, down: int = 0) -> None:
+        # Line by line: Pillow's own lines lie further apart where they have an outline.
         left, top, _, _ = self._bounds
-        pen.multiline_text(
-            (self._room - left, self._room - top + down), self._laid_out, font=self._font, fill=fill, align=self.align,
-            spacing=self._spacing, stroke_width=stroke,
-        )
+        for line, x, y in self._lines:
+            pen.text((self._room - left + x, self._room - top + y + down), line, font=self._font, fill=fill, anchor="ls",
+                     stroke_width=stroke)
 
     @property
     def _edge_colour(self) -> tuple[int, int, int]:
@@ -108,27 +111,29 @@ class Lettering:
         """What is beside the letters, for what lies behind them."""
         return {"box": round(self.size * 0.4), "shadow": self._outline + round(self.size / 5)}.get(self.background, 2)
 
-    @property
-    def _spacing(self) -> int:
-        return round(self.size * 0.22)
-
     @cached_property
     def _font(self) -> Any:
         return load_font(self.size, self.font)
 
     @cached_property
     def _bounds(self) -> tuple[int, int, int, int]:
-        from PIL import Image, ImageDraw
-
-        found = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
-            (0, 0), self._laid_out, font=self._font, align=self.align, spacing=self._spacing)
-        return int(found[0]), int(found[1]), round(found[2] + 0.5), round(found[3] + 0.5)
+        """What the letters cover, from the beginning of the first line on."""
+        boxes = [self._font.getbbox(line, anchor="ls") for line, _, _ in self._lines]
+        lefts, tops, rights, bottoms = zip(*(
+            (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
+            for box, (_, x, y) in zip(boxes, self._lines, strict=True)), strict=True)
+        return math.floor(min(lefts)), math.floor(min(tops)), math.ceil(max(rights)), math.ceil(max(bottoms))
 
     @cached_property
-    def _laid_out(self) -> str:
+    def _lines(self) -> list[tuple[str, float, float]]:
+        """Each line, and where it begins on its base line."""
         text = self.text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ").strip("\n")
         self._check_letters(text)
-        return "\n".join(line for long in text.split("\n") for line in self._wrapped(long))
+        lines = [line for long in text.split("\n") for line in self._wrapped(long)]
+        lengths = [self._font.getlength(line) for line in lines]
+        share = {"left": 0.0, "right": 1.0}.get(self.align, 0.5)
+        return [(line, (max(lengths) - length) * share, round(self.size * 1.22) * index)
+                for index, (line, length) in enumerate(zip(lines, lengths, strict=True))]
 
     def _wrapped(self, line: str) -> list[str]:
         """A line as lines that fit: broken between words, and within one that is too long by itself."""

@@ -43,7 +43,7 @@ class Text(LaidOver):
     size: Length = Field("6%", description="How high a line is: pixels, or a part of the picture's height.")
     colour: Annotated[str, AfterValidator(_colour)] = Field("white", description="#rrggbb, or a name such as gold.")
     background: Literal["shadow", "box", "none"] = Field("shadow", description="What makes it readable.")
-    font: Path | None = Field(None, description="A TrueType or OpenType file; Latin letters if left away.")
+    font: Path | None = Field(None, description="A TrueType or OpenType file; Source Sans (Latin, Greek, Cyrillic) if left away.")
     fade: float = Field(0.0, ge=0, le=60, description="Seconds over which it appears and goes.")
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ def film(ffmpeg: Path, tmp_path: Path) -> Film:
     """Make a film from a lavfi picture, and from lavfi sounds where they are given: a track each."""
     async def run(picture: str, *sounds: str, name: str = "film.mp4", options: Iterable[str] = ()) -> Path:
         target = tmp_path / name
-        inputs = [word for one in (picture, *sounds) for word in ("-f", "lavfi", "-i", one)]
+        inputs = [word for one in (f"{picture},format=gbrp", *sounds) for word in ("-f", "lavfi", "-i", one)]
         maps = [word for index in range(1 + len(sounds)) for word in ("-map", str(index))]
         tagged = ("-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,setparams=colorspace=bt709:"
                          "color_primaries=bt709:color_trc=bt709:range=tv")
