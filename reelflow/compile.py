@@ -141,6 +141,9 @@ class _Compiler:
             strand = replace(strand, heard=(*strand.heard, op))
         if after.is_picture:
             strand = replace(strand, span=None, heard=())
+        elif not after.sounds:
+            # What was done to sound that is dropped must not come back with what later steps bring.
+            strand = replace(strand, heard=())
         return replace(strand, ops=(*strand.ops, op) if step.draws else strand.ops, clip=after)
 
     def _narrowed(self, step: Trim | Still, op: Op, strand: _Strand) -> _Strand:

@@ -11,7 +11,7 @@ from reelflow.choices import Fit, Keep, Rate
 from reelflow.errors import BadInput
 from reelflow.job.wire import Wish
 from reelflow.models import Kind, Model, Point, check_form
-from reelflow.step import Step
+from reelflow.step import Need, Step
 from reelflow.trajectory import parse_path, preset_path, read_trajectory
 
 
@@ -40,8 +40,8 @@ class ModelStep(Step):
     def title(self) -> str:
         return f"{self.name} with {self.model}"
 
-    def files(self) -> tuple[Path, ...]:
-        return () if self.reference_image is None else (self.reference_image,)
+    def needs(self) -> tuple[Need, ...]:
+        return () if self.reference_image is None else (Need(self.reference_image, "picture", "reference_image"),)
 
     def points(self) -> tuple[Point, ...] | None:
         """The trajectory, for models that take one."""

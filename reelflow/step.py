@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 STEPS: dict[str, type[Step]] = {}
 """Every step by its name in a recipe; a step enters itself where its class has a `name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A file that a step reads: what kind it has to be, and the field that names it."""
+
+    path: Path
+    kind: Literal["picture", "film", "sound", "lut", "font"]
+    field: str
 
 
 class Step(BaseModel):
@@ -38,9 +48,13 @@ class Step(BaseModel):
         """The step in a word or three, for the name of a task run."""
         return self.name
 
-    def files(self) -> tuple[Path, ...]:
-        """The files that the step reads, besides what it is given."""
+    def needs(self) -> tuple[Need, ...]:
+        """The files that the step reads besides what it is given, and what they have to be."""
         return ()
+
+    def files(self) -> tuple[Path, ...]:
+        """The paths of the files that the step reads."""
+        return tuple(need.path for need in self.needs())
 
     def in_folder(self, folder: Path) -> Step:
         """The same step, its files read from `folder` where they are not absolute."""

@@ -29,12 +29,13 @@ async def analysed(
     await asyncio.to_thread(paint, pictures, sounds, given)
     commands: list[Command] = []
     for op, made in _passes(pictures, sounds):
-        stream = _looked_at(op, made, sounds, takes, given)
-        command = arguments(Written([stream], Path("-"), {"f": "null"}))
-        ended = await run_ffmpeg(command, ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout))
-        found = op.step.read(ended.stderr, op, given)
-        given = replace(given, found={**given.found, op.number: found})
-        commands.append((str(ffmpeg), *command))
+        found = []
+        for stream in _looked_at(op, made, sounds, takes, given):
+            command = arguments(Written([op.step.analyse(stream, op, given)], Path("-"), {"f": "null"}))
+            ended = await run_ffmpeg(command, ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout))
+            found.append(op.step.read(ended.stderr, op, given))
+            commands.append((str(ffmpeg), *command))
+        given = replace(given, found={**given.found, op.number: tuple(found)})
     return given, tuple(commands)
 
 
@@ -56,11 +57,12 @@ def _passes(pictures: Pictures, sounds: Sounds | None) -> list[tuple[Op, Picture
     return found
 
 
-def _looked_at(op: Op, pictures: Pictures | None, sounds: Sounds | None, takes: Takes, given: Given) -> Any:
+def _looked_at(op: Op, pictures: Pictures | None, sounds: Sounds | None, takes: Takes, given: Given) -> list[Any]:
+    """What an op looks at: the pictures before it, or each sound track."""
     if pictures is not None:
-        return op.step.analyse(draw(pictures, takes, given).settled(op.before).stream, op, given)
+        return [draw(pictures, takes, given).settled(op.before).exactly().stream]
     assert sounds is not None
-    return op.step.analyse(played(sounds, given, before=op)[0].stream, op, given)
+    return [playing.stream for playing in played(sounds, given, before=op)]
 
 
 def paint(pictures: Pictures, sounds: Sounds | None, given: Given) -> None:

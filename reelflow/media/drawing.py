@@ -66,15 +66,15 @@ def seek_for(source: Probe, span: Span) -> float:
 def _of_way(stream: Any, way: str) -> Any:
     """A stream that is another one on each way, though the same is done to it.
 
-    ffmpeg-python takes two filters for one where their upstream and their arguments are the same (not even their names
-    count), and then misses a `split`.
+    ffmpeg-python takes two filters for one where their upstream and their arguments are the same: not even their names
+    count, so that `hflip` on one way would be `vflip` on the other.
     """
     return stream.filter("setpts", f"PTS+0*{zlib.crc32(way.encode())}") if way else stream
 
 
-def film_reel(film: Probe, span: Span, *, way: str = "") -> Reel:
+def film_reel(film: Probe, span: Span, *, copy: int = 0, way: str = "") -> Reel:
     """The span of a film, from some seconds before it on, and the time that its pictures get."""
-    picture = _of_way(open_pictures(film, seek=seek_for(film, span)), way)
+    picture = _of_way(open_pictures(film, seek=seek_for(film, span), copy=copy), way)
     if film.interlaced:
         picture = filters.steady(picture, film.upright).filter(
             "bwdif", mode="send_frame", parity="auto", deint="all")

@@ -1,4 +1,5 @@
-"""The child process behind `probe`: `python -m reelflow.media.examine FILE` prints one JSON object.
+"""The child process behind `probe`: `python -m reelflow.media.examine FILE` prints one JSON object; with `sound` as a
+second argument it takes files that hold only sound too.
 
 It opens what may be made to do harm, so it runs apart, with limits, and only it imports PyAV. What can't be used is
 answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
@@ -26,7 +27,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, file_url
+from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, SOUND_FORMATS, file_url
 from reelflow.media.timing import find_clock
 
 _MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
@@ -40,7 +41,7 @@ _TEXT_SUBTITLES = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
 # EXIF orientation -> (degrees clockwise, flipped from left to right before)
 _EXIF = {1: (0, False), 2: (0, True), 3: (180, False), 4: (180, True), 5: (270, True), 6: (90, False),
          7: (90, True), 8: (270, False)}
-_MAX_GAP, _MAX_SECONDS, _LOOKED_AT = 30, 12 * 3600, 12
+_MAX_GAP, _MAX_SECONDS, _LOOKED_AT, _LISTENED_TO = 30, 12 * 3600, 12, 100
 # Files of nothing but pictures: what their demuxers call times is counted, and a seek in them lands anywhere.
 _BARE_FORMATS = {"h264", "hevc", "mpegvideo", "m4v"}
 # Neither the scale filter of 9.0 nor that of 5.1 reads these (YCgCo, ICtCp and the like).
@@ -64,28 +65,70 @@ class _Track:
     jumps: int = 0
 
 
-def examine(path: Path) -> dict[str, Any]:
-    """The facts of `path` as the fields of Probe (without the path). Raises _Refused."""
+def examine(path: Path, *, sound: bool = False) -> dict[str, Any]:
+    """The facts of `path` as the fields of Probe (without the path); with `sound` it may hold nothing else.
+
+    Raises _Refused.
+    """
     with path.open("rb") as opened:
         head = opened.read(16)
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] == b"WEBP":
+        if sound:
+            raise _Refused("is a picture: give a file with sound.")
         return _examine_picture(path) | {"size_bytes": path.stat().st_size}
-    if head.startswith((b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")) or head[8:12] == b"WAVE":
+    if not sound and (
+        head.startswith((b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")) or head[8:12] == b"WAVE"
+    ):
         raise _Refused("holds only sound: give a file with a picture.")
     try:
         container = av.open(
             file_url(path),
-            options={"format_whitelist": FILM_FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
+            options={"format_whitelist": SOUND_FORMATS if sound else FILM_FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):
-        raise _Refused("is not a video or a picture that can be read: give an MP4, MOV, WebM or PNG.") from None
+        raise _Refused(
+            "is not sound that can be read: give an MP3, WAV, FLAC, M4A or Ogg file." if sound else
+            "is not a video or a picture that can be read: give an MP4, MOV, WebM or PNG."
+        ) from None
     with container:
+        if sound and not _films(container):
+            return _examine_sound(container) | {"size_bytes": path.stat().st_size}
         return _examine_film(container) | {"size_bytes": path.stat().st_size}
 
 
+def _films(container: InputContainer) -> list[VideoStream]:
+    """The streams of moving pictures: not the picture of a cover."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def _examine_sound(container: InputContainer) -> dict[str, Any]:
+    followed: list[Stream] = [*container.streams.audio]
+    tracks = {stream.index: _Track() for stream in followed}
+    heard: set[int] = set()
+    for packet in _packets(container, followed):
+        stream = packet.stream
+        if stream.index not in heard and len(tracks[stream.index].times) < _LISTENED_TO:
+            with contextlib.suppress(av.FFmpegError):
+                if packet.decode():
+                    heard.add(stream.index)
+        _note(tracks[stream.index], packet)
+    sounds = [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)
+              if stream.index in heard]
+    if not sounds:
+        raise _Refused("holds no sound that can be decoded: give an MP3, WAV, FLAC, M4A or Ogg file.")
+    seconds = max(one["end"] for one in sounds) - min(one["start"] for one in sounds)
+    if seconds > _MAX_SECONDS:
+        raise _Refused(f"claims to be {seconds / 3600:.0f} hours long: cut it first.")
+    return {
+        "format": container.format.name, "is_picture": False, "codec": sounds[0]["codec"], "pixels": "", "bits": 0,
+        "width": 0, "height": 0, "sample_aspect": "1/1", "turn": 0, "mirrored": False, "colour": {},
+        "seconds": seconds, "file_start": (container.start_time or 0) / 1e6, "sounds": sounds,
+    }
+
+
 def _examine_film(container: InputContainer) -> dict[str, Any]:
-    films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    films = _films(container)
     if not films:
         if container.streams.audio:
             raise _Refused("holds only sound: give a file with a picture.")
@@ -311,7 +354,7 @@ def _ratio(value: Fraction) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Print the facts of the one file that is named."""
     try:
-        found = examine(Path(arguments[0]))
+        found = examine(Path(arguments[0]), sound="sound" in arguments[1:])
     except _Refused as refused:
         found = {"refused": str(refused)}
     json.dump(found, sys.stdout)

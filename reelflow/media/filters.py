@@ -122,6 +122,19 @@ def as_overlay(stream: Stream, opacity: float = 1.0) -> Stream:
     ).filter("format", "yuva444p")
 
 
+def resized_with_alpha(stream: Stream, size: Size) -> Stream:
+    """A picture with transparency at another size, without the colour of what can't be seen at its edges."""
+    return stream.filter("format", "gbrap").filter("premultiply", inplace=1).filter(
+        "scale", size.width, size.height, flags="lanczos+accurate_rnd"
+    ).filter("unpremultiply", inplace=1)
+
+
+def held(stream: Stream, rate: Fraction, frames: int) -> Stream:
+    """One picture, seen for so many frames."""
+    return stream.filter("loop", loop=frames - 1, size=1).filter("settb", f"{rate.denominator}/{rate.numerator}").filter(
+        "setpts", "N")
+
+
 def as_jpeg(stream: Stream) -> Stream:
     """What JPEG holds, from RGB: BT.601 in full range, and tagged so, since encoders go by the tag."""
     return stream.filter("scale", out_color_matrix="bt601", out_range="pc").filter("format", "yuvj420p").filter(
@@ -167,6 +180,31 @@ def for_encoder(stream: Stream, codec: str) -> Stream:
 def sound_between(stream: Stream, start: Fraction, end: Fraction) -> Stream:
     """A sound track that begins at 0, from `start` up to `end` (seconds), on a clock that begins at 0 again."""
     return stream.filter("atrim", start=number(start), end=number(end)).filter("asetpts", "PTS-STARTPTS")
+
+
+def sound_lasting(stream: Stream, seconds: Fraction) -> Stream:
+    """A sound track of exactly so many seconds: cut, or followed by silence."""
+    return stream.filter("apad").filter("atrim", end=number(seconds))
+
+
+def sound_like(stream: Stream, channels: int) -> Stream:
+    """A sound track at 48 kHz, with so many channels (stereo where there is no usual layout of as many)."""
+    layouts = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+    return stream.filter("aformat", sample_rates=48000, channel_layouts=layouts.get(channels, "stereo"))
+
+
+def in_deep_rgb(stream: Stream) -> Stream:
+    """RGB from BT.709 in limited range, with room for what is lost on the way there and back."""
+    return stream.filter(
+        "scale", flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp", in_color_matrix="bt709", in_range="tv"
+    ).filter("format", "gbrp12le")
+
+
+def from_deep_rgb(stream: Stream, pixels: str) -> Stream:
+    """BT.709 in limited range from RGB."""
+    return stream.filter(
+        "scale", flags="bicubic+accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv"
+    ).filter("format", pixels)
 
 
 def _ratio(rate: Fraction) -> str:

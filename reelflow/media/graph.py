@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ffmpeg as ffmpeg_python
+from ffmpeg.nodes import FilterNode, InputNode
 
 from reelflow.media import filters
-from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, file_url
+from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, SOUND_FORMATS, file_url
 from reelflow.media.probe import Probe
 
 ffmpeg: Any = ffmpeg_python  # it has no types
@@ -25,8 +28,11 @@ BARE: dict[str, Any] = {
 }
 
 
-def open_film(source: Probe, *, seek: float = 0.0, **more: Any) -> Any:
+def open_film(source: Probe, *, seek: float = 0.0, copy: int = 0, **more: Any) -> Any:
     """A film as an input, turned upright by ffmpeg; `seek` is seconds from the file's start, before what is needed.
+
+    Inputs that are alike are one, unless they are told apart as a `copy`: where one is needed only when another one has
+    ended, the film would be kept in memory until then.
 
     Turning it ourselves, with `-noautorotate`, leaves the rotation in the output's header on 5.1.
     """
@@ -39,12 +45,12 @@ def open_film(source: Probe, *, seek: float = 0.0, **more: Any) -> Any:
         options["itsoffset"] = filters.number(_NUDGE - source.file_start)
     if seek > 0 and not source.numbered:
         options |= {"ss": filters.number(seek), "accurate_seek": 0}
-    return ffmpeg.input(file_url(source.path), **_flags(options))
+    return _opened(copy, file_url(source.path), _flags(options))
 
 
-def open_pictures(source: Probe, *, seek: float = 0.0) -> Any:
-    """A film's pictures on its own clock; counted where it tells no times."""
-    stream = open_film(source, seek=seek)["V:0"]
+def open_pictures(source: Probe, *, seek: float = 0.0, copy: int = 0) -> Any:
+    """A film's pictures on its own clock; counted where it tells no times. `copy` as with a film."""
+    stream = open_film(source, seek=seek, copy=copy)["V:0"]
     if not source.numbered:
         return stream
     rate = source.rate
@@ -57,6 +63,18 @@ def open_picture(source: Probe) -> Any:
     options = {"f": PICTURE_FORMATS[source.format], "protocol_whitelist": "file", "max_pixels": MAX_PIXELS,
                "autorotate": 0}
     return ffmpeg.input(file_url(source.path), **_flags(options))
+
+
+def open_sound(source: Probe, index: int, *, copy: int = 0) -> Any:
+    """A sound track of a film, or of a file that holds only sound; `copy` as with a film."""
+    options = {"protocol_whitelist": "file", "format_whitelist": SOUND_FORMATS, "vn": None}
+    return _opened(copy, file_url(source.path), options)[f"a:{index}"]
+
+
+def silence(seconds: str, channels: int) -> Any:
+    """A sound track in which nothing is heard."""
+    channel = "|".join(["0"] * channels)
+    return ffmpeg.input(f"aevalsrc={channel}:s=48000:d={seconds}", f="lavfi")["a:0"]
 
 
 def open_own_picture(path: Path) -> Any:
@@ -97,11 +115,64 @@ class Written:
 
 def arguments(*outputs: Written) -> list[str]:
     """ffmpeg's arguments for these outputs."""
-    made = [ffmpeg.output(*one.streams, "-" if one.destination == Path("-") else file_url(one.destination),
+    streams = _Splits(stream for one in outputs for stream in one.streams)
+    made = [ffmpeg.output(*map(streams.of, one.streams), "-" if one.destination == Path("-") else file_url(one.destination),
                           **one.options) for one in outputs]
     whole = made[0] if len(made) == 1 else ffmpeg.merge_outputs(*made)
     # The last lines of a verbose log count what was decoded, which is how damage is found.
     return ["-loglevel", "level+verbose", "-copyts", "-y", *(str(part) for part in ffmpeg.get_args(whole))]
+
+
+def _opened(copy: int, url: str, options: dict[str, Any]) -> Any:
+    # Its arguments are not written out, and still tell one node from another.
+    return InputNode("input", args=[copy], kwargs={"filename": url, **options}).stream()
+
+
+class _Splits:
+    """The same streams, those that go several ways through a `split`: ffmpeg-python leaves that to us.
+
+    Two chains that begin alike are one chain to it, so a track that goes into two outputs is such a stream already.
+    """
+
+    def __init__(self, ends: Iterable[Any]) -> None:
+        self._ways: Counter[Any] = Counter()
+        self._made: dict[Any, Any] = {}
+        self._taken: Counter[Any] = Counter()
+        seen: set[Any] = set()
+        left = list(ends)
+        while left:
+            stream = left.pop()
+            self._ways[stream] += 1
+            if stream.node not in seen:
+                seen.add(stream.node)
+                left += _feeds(stream.node)
+
+    def of(self, stream: Any) -> Any:
+        """One way of `stream`."""
+        made = self._node(stream.node).stream(stream.label, stream.selector)
+        if self._ways[stream] == 1 or isinstance(stream.node, InputNode):
+            return made
+        name = "asplit" if _is_sound(stream) else "split"
+        way = self._taken[stream]
+        self._taken[stream] += 1
+        return made.filter_multi_output(name, self._ways[stream])[way]
+
+    def _node(self, node: Any) -> Any:
+        if node not in self._made:
+            fed = {edge: self.of(stream) for edge, stream in zip(node.incoming_edge_map, _feeds(node), strict=True)}
+            self._made[node] = node if isinstance(node, InputNode) else FilterNode(
+                fed, node.name, max_inputs=None, args=node.args, kwargs=node.kwargs)
+        return self._made[node]
+
+
+def _feeds(node: Any) -> list[Any]:
+    return [before.stream(label, selector) for before, label, selector in node.incoming_edge_map.values()]
+
+
+def _is_sound(stream: Any) -> bool:
+    while not isinstance(stream.node, InputNode):
+        stream = _feeds(stream.node)[0]
+    return str(stream.selector or "").startswith("a")
 
 
 def _flags(options: dict[str, Any]) -> dict[str, Any]:

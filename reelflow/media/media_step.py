@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from reelflow.errors import BadInput
 from reelflow.media.clip import Clip
+from reelflow.media.needed import examine_need
 from reelflow.media.probe import Probe
 from reelflow.media.reel import Reel
 from reelflow.step import Step
@@ -33,7 +34,7 @@ class Given:
 
     files: Mapping[Path, Probe]
     room: Path
-    found: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     way: str = ""
 
     def own(self, op: Op, suffix: str) -> Path:
@@ -69,8 +70,8 @@ class MediaStep(Step):
         return clip
 
     async def look(self) -> dict[Path, Probe]:
-        """The facts of the files that the step reads. Raises BadInput, BadMedia: one can't be used."""
-        return {}
+        """The facts of the files that the step reads. Raises BadInput: one can't be used."""
+        return {need.path: found for need in self.needs() if (found := await examine_need(need)) is not None}
 
     def paint(self, op: Op, given: Given) -> None:
         """Make the files of its own that the step needs in `given.room`, before its command runs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 FILM_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,h264,hevc,mpegvideo,m4v"
 )
+SOUND_FORMATS = f"{FILM_FORMATS},mp3,wav,w64,flac,aac,aiff,caf"
 MAX_PIXELS = 35_389_440  # 8192 x 4320
 PICTURE_FORMATS = {"png": "png_pipe", "jpeg": "jpeg_pipe", "webp": "webp_pipe", "bmp": "bmp_pipe"}
 

@@ -159,16 +159,29 @@ async def probe(path: Path, *, timeout: float = 20.0) -> Probe:
         BadInput: there is no such file, or it isn't a regular one.
         BadMedia: it isn't a film or a picture that can be used; says why.
     """
+    return await _examined(path, [], "a video or a picture", timeout)
+
+
+async def probe_sound(path: Path, *, timeout: float = 20.0) -> Probe:
+    """Find out what `path` is, as `probe` does; a file that holds only sound is taken too, and then has no frames.
+
+    Raises what `probe` raises.
+    """
+    return await _examined(path, ["sound"], "sound or a video", timeout)
+
+
+async def _examined(path: Path, options: list[str], called: str, timeout: float) -> Probe:
     check_file(path)
     allowed = timeout + path.stat().st_size / _SLOWEST_DISK
     try:
-        ended = await run_python("reelflow.media.examine", [str(path.absolute())], timeout=allowed, limits=_LIMITS)
+        ended = await run_python(
+            "reelflow.media.examine", [str(path.absolute()), *options], timeout=allowed, limits=_LIMITS)
     except MediaTimeout:
         raise BadMedia(
             f"{path} could not be read within {allowed:.3g} s: it is damaged, or far too long for a clip."
         ) from None
     except MediaFailed:
-        raise BadMedia(f"{path} can't be read as a video or a picture: it is damaged or made to do harm.") from None
+        raise BadMedia(f"{path} can't be read as {called}: it is damaged or made to do harm.") from None
     found: dict[str, Any] = json.loads(ended.stdout)
     if "refused" in found:
         raise BadMedia(f"{path} {found['refused']}")
