@@ -13,7 +13,6 @@ from reelflow.errors import BadInput, Fault
 from reelflow.media.clip import Clip, Timeline, Track
 from reelflow.media.geometry import Geometry, Size, even, fit_into, orient
 from reelflow.media.media_step import MediaStep, Op
-from reelflow.media.outputs import choose_container
 from reelflow.media.pieces import Piece, cut_at_scenes
 from reelflow.media.probe import Probe
 from reelflow.media.steps.still import Still
@@ -29,7 +28,6 @@ from reelflow.plan import (
     How,
     Job,
     Output,
-    OutputForm,
     Pictures,
     Plan,
     Prepare,
@@ -37,6 +35,7 @@ from reelflow.plan import (
     Sounds,
     Span,
 )
+from reelflow.readiness import can_copy, comes_ready, is_ready
 from reelflow.recipe import Recipe
 from reelflow.shaping import plan_outputs
 from reelflow.step import Step
@@ -109,7 +108,7 @@ class _Compiler:
             title=_title(strand.titles, "finish"), pictures=Pictures(strand.feed, strand.ops), clip=strand.clip,
             sounds=self._sounds(strand), outputs=outputs,
         )
-        finish = replace(finish, outputs=tuple(replace(one, copies=_can_copy(finish, one)) for one in outputs))
+        finish = replace(finish, outputs=tuple(replace(one, copies=can_copy(finish, one)) for one in outputs))
         return Plan(
             name=recipe.name, source=self._source, files=dict(self._known.files), jobs=tuple(self._jobs),
             finish=finish, warnings=warnings,
@@ -196,9 +195,9 @@ class _Compiler:
         assert model.fps is not None
         frames = max(1, round(clip.seconds * model.fps))
         how = How.ENCODE
-        if not strand.ops and isinstance(strand.feed, FromFilm) and _is_ready(strand.feed, geometry, model):
+        if not strand.ops and isinstance(strand.feed, FromFilm) and is_ready(strand.feed, geometry, model):
             how = How.COPY
-        elif not strand.ops and isinstance(strand.feed, FromJob) and _comes_ready(strand.feed, geometry, model, frames):
+        elif not strand.ops and isinstance(strand.feed, FromJob) and comes_ready(strand.feed, geometry, model, frames):
             how = How.AS_IT_IS
         pieces = self._pieces(step, model, strand, frames)
         if len(pieces) > 1:
@@ -312,48 +311,6 @@ def _shown(strand: _Strand) -> Size:
     if not strand.ops and isinstance(strand.feed, FromPicture):
         return strand.feed.picture.shown
     return strand.clip.size
-
-
-def _is_ready(feed: FromFilm, geometry: Geometry, model: Model) -> bool:
-    """Whether the film's pictures can be sent as they are. A trim is never copied: it would begin at a key frame."""
-    source = feed.film
-    return (
-        source.codec == "h264" and source.pixels == "yuv420p" and source.shown == geometry.frame == source.upright
-        and source.sample_aspect == 1 and source.turn == 0 and not source.mirrored and not source.interlaced
-        and (source.colour.matrix, source.colour.range) == ("bt709", "tv") and source.colour.hdr is None
-        and source.colour.primaries in (None, "bt709") and source.colour.transfer in (None, "bt709")
-        and source.rate == model.fps and not source.varies and source.unevenness <= 0.001
-        and abs(source.first_time) <= 0.001 and not feed.span.trimmed and not source.damage
-        and not source.hidden and source.size_bytes <= model.max_bytes and "mp4" in source.format
-    )
-
-
-def _comes_ready(feed: FromJob, geometry: Geometry, model: Model, frames: int) -> bool:
-    """Whether a generated film, if it comes as it should, is what the next model takes: same frame, rate and fit."""
-    return (
-        feed.geometry.frame == geometry.frame and feed.rate == model.fps and feed.sent == frames
-        and not feed.smooth and (feed.geometry.placed == geometry.placed if feed.crops else not geometry.is_padded)
-        and geometry.taken.size == _stored_of(feed)
-    )
-
-
-def _stored_of(feed: FromJob) -> Size:
-    return feed.geometry.placed.size if feed.crops else feed.geometry.frame
-
-
-def _can_copy(finish: Finish, output: Output) -> bool:
-    """Whether the source's pictures can be copied into an output: nothing is done to them at all."""
-    feed = finish.pictures.feed
-    return (
-        output.form is OutputForm.FILM
-        and isinstance(feed, FromFilm) and not finish.pictures.ops and not feed.span.trimmed
-        and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
-        and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and not feed.film.hidden
-        and feed.film.colour.hdr is None
-        and (output.first, output.frames, output.rate) == (0, feed.span.frames, feed.film.rate)
-        and choose_container(Path(output.name)).takes(feed.film.codec, output.codec)
-        and feed.film.first_time == feed.film.file_start
-    )
 
 
 def _title(titles: Sequence[str], end: str) -> str:

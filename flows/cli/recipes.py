@@ -92,8 +92,9 @@ def check(file: str, /, *, json: Annotated[bool, Flag] = False) -> int:
     if json:
         say_json({"status": "completed", "recipe": found.name, "steps": len(found.work), "error": None})
     else:
-        wide_console().print(f"[bold green]✓[/] {escape(found.name)}: {len(found.work)} steps, "
-                             f"{max(1, len(found.outputs))} outputs, nothing wrong")
+        steps, files = len(found.work), max(1, len(found.outputs))
+        wide_console().print(f"[bold green]✓[/] {escape(found.name)}: {steps} step{'' if steps == 1 else 's'}, "
+                             f"{files} file{'' if files == 1 else 's'}, nothing wrong")
     return 0
 
 
