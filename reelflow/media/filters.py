@@ -194,16 +194,19 @@ def sound_like(stream: Stream, channels: int) -> Stream:
 
 
 def in_deep_rgb(stream: Stream) -> Stream:
-    """RGB from BT.709 in limited range, with room for what is lost on the way there and back."""
+    """RGB from BT.709 in limited range, such that nothing is lost on the way there and back.
+
+    A sample of colour is taken for its four pixels as it is: what is smoothed here is not sharp again afterwards.
+    """
     return stream.filter(
-        "scale", flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp", in_color_matrix="bt709", in_range="tv"
+        "scale", flags="neighbor+accurate_rnd+full_chroma_int+full_chroma_inp", in_color_matrix="bt709", in_range="tv"
     ).filter("format", "gbrp12le")
 
 
 def from_deep_rgb(stream: Stream, pixels: str) -> Stream:
     """BT.709 in limited range from RGB."""
     return stream.filter(
-        "scale", flags="bicubic+accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv"
+        "scale", flags="area+accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv"
     ).filter("format", pixels)
 
 

@@ -11,6 +11,8 @@ from reelflow.media.reel import Reel
 
 # Brightness and colour within a picture, and the same from one to the next.
 _STRENGTHS = {"light": (2, 1.5, 3, 2.25), "medium": (4, 3, 6, 4.5), "strong": (8, 6, 12, 9)}
+# A single picture has no neighbours to compare it with: its own parts are compared, which takes long.
+_OF_PICTURES = {"light": 2, "medium": 4, "strong": 8}
 
 
 class Denoise(MediaStep):
@@ -26,4 +28,7 @@ class Denoise(MediaStep):
         return f"denoise ({self.strength})"
 
     def draw(self, reel: Reel, op: Op, given: Given) -> Reel:
-        return reel.settled(op.before).filtered("hqdn3d", *_STRENGTHS[self.strength])
+        reel = reel.settled(op.before)
+        if op.before.is_picture:
+            return reel.filtered("nlmeans", s=_OF_PICTURES[self.strength], p=5, r=7)
+        return reel.filtered("hqdn3d", *_STRENGTHS[self.strength])

@@ -24,7 +24,7 @@ class Stabilise(MediaStep):
     analyses = "pictures"
 
     shake: int = Field(5, ge=1, le=10, description="How much it shakes: 1 a little, 10 very much.")
-    crop: bool = Field(True, description="Zoom in so far that no black edge shows; else the whole picture stays.")
+    crop: bool = Field(True, description="Zoom in so far that no edge shows; else the whole picture stays.")
 
     def after(self, clip: Clip, files: Mapping[Path, Probe]) -> Clip:
         refuse_picture(clip, "stabilised")
