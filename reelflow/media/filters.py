@@ -105,8 +105,9 @@ def as_overlay(stream: Stream, opacity: float = 1.0) -> Stream:
     stream = stream.filter("format", "rgba")
     if opacity < 1:
         stream = stream.filter("colorchannelmixer", aa=number(opacity))
-    return stream.filter("scale", flags="accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv").filter(
-        "format", "yuva444p")
+    return stream.filter(
+        "scale", flags="accurate_rnd+full_chroma_int", out_color_matrix="bt709", out_range="tv"
+    ).filter("format", "yuva444p")
 
 
 def resized_with_alpha(stream: Stream, size: Size) -> Stream:
@@ -118,8 +119,9 @@ def resized_with_alpha(stream: Stream, size: Size) -> Stream:
 
 def held(stream: Stream, rate: Fraction, frames: int) -> Stream:
     """One picture, seen for so many frames."""
-    return stream.filter("loop", loop=frames - 1, size=1).filter("settb", f"{rate.denominator}/{rate.numerator}").filter(
-        "setpts", "N")
+    return stream.filter("loop", loop=frames - 1, size=1).filter(
+        "settb", f"{rate.denominator}/{rate.numerator}"
+    ).filter("setpts", "N")
 
 
 def as_jpeg(stream: Stream) -> Stream:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from making import Film, Make, plan_of
+from making import Make, plan_of
 from measuring import middles, onsets, pitch, wave
 from numbered import read_beeps, read_numbers, write_numbered
 
