@@ -83,7 +83,8 @@ def examine(path: Path, *, sound: bool = False) -> dict[str, Any]:
     try:
         container = av.open(
             file_url(path),
-            options={"format_whitelist": SOUND_FORMATS if sound else FILM_FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
+            options={"format_whitelist": SOUND_FORMATS if sound else FILM_FORMATS, "protocol_whitelist": "file",
+                     "max_pixels": str(MAX_PIXELS)},
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):

@@ -131,8 +131,9 @@ def resized_with_alpha(stream: Stream, size: Size) -> Stream:
 
 def held(stream: Stream, rate: Fraction, frames: int) -> Stream:
     """One picture, seen for so many frames."""
-    return stream.filter("loop", loop=frames - 1, size=1).filter("settb", f"{rate.denominator}/{rate.numerator}").filter(
-        "setpts", "N")
+    return stream.filter("loop", loop=frames - 1, size=1).filter(
+        "settb", f"{rate.denominator}/{rate.numerator}"
+    ).filter("setpts", "N")
 
 
 def as_jpeg(stream: Stream) -> Stream:

@@ -116,8 +116,11 @@ class Written:
 def arguments(*outputs: Written) -> list[str]:
     """ffmpeg's arguments for these outputs."""
     streams = _Splits(stream for one in outputs for stream in one.streams)
-    made = [ffmpeg.output(*map(streams.of, one.streams), "-" if one.destination == Path("-") else file_url(one.destination),
-                          **one.options) for one in outputs]
+    made = [
+        ffmpeg.output(*map(streams.of, one.streams),
+                      "-" if one.destination == Path("-") else file_url(one.destination), **one.options)
+        for one in outputs
+    ]
     whole = made[0] if len(made) == 1 else ffmpeg.merge_outputs(*made)
     # The last lines of a verbose log count what was decoded, which is how damage is found.
     return ["-loglevel", "level+verbose", "-copyts", "-y", *(str(part) for part in ffmpeg.get_args(whole))]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont:
     from PIL import ImageFont
 
     if path is None:
-        with (files("font_source_sans_pro") / "files" / "SourceSansPro-Semibold.ttf").open("rb") as own:
-            return ImageFont.truetype(own, size)
+        own = files("font_source_sans_pro") / "files" / "SourceSansPro-Semibold.ttf"
+        return ImageFont.truetype(BytesIO(own.read_bytes()), size)
     try:
         return ImageFont.truetype(str(path), size)
     except OSError:
@@ -80,7 +81,8 @@ class Lettering:
             fallen = Image.new("L", whole, 0)
             self._draw(ImageDraw.Draw(fallen), 255, stroke=self._outline, down=max(1, self.size // 24))
             fallen = fallen.filter(ImageFilter.GaussianBlur(self.size / 16)).point([round(v * 0.8) for v in range(256)])
-            picture = Image.composite(Image.new("RGBA", whole, (*dark, 255)), Image.new("RGBA", whole, (*dark, 0)), fallen)
+            picture = Image.new("RGBA", whole, (*dark, 0))
+            picture.putalpha(fallen)
             outlined = Image.new("RGBA", whole, (*dark, 0))
             self._draw(ImageDraw.Draw(outlined), (*dark, 230), stroke=self._outline)
             picture = Image.alpha_composite(picture, outlined)
@@ -93,8 +95,8 @@ class Lettering:
         # Line by line: Pillow's own lines lie further apart where they have an outline.
         left, top, _, _ = self._bounds
         for line, x, y in self._lines:
-            pen.text((self._room - left + x, self._room - top + y + down), line, font=self._font, fill=fill, anchor="ls",
-                     stroke_width=stroke)
+            pen.text((self._room - left + x, self._room - top + y + down), line, font=self._font, fill=fill,
+                     anchor="ls", stroke_width=stroke)
 
     @property
     def _edge_colour(self) -> tuple[int, int, int]:
@@ -163,7 +165,8 @@ class Lettering:
             return mask.size, bytes(mask)
 
         unknown = shape("\U0010ffff")
-        lacking = next((letter for letter in dict.fromkeys(text) if not letter.isspace() and shape(letter) == unknown), None)
+        letters = dict.fromkeys(letter for letter in text if not letter.isspace())
+        lacking = next((letter for letter in letters if shape(letter) == unknown), None)
         if lacking is not None:
             whose = "the built-in font" if self.font is None else str(self.font)
             raise BadInput(f"There is no letter {lacking!r} in {whose}: name a font file that has it.", field="font")

@@ -50,8 +50,8 @@ class Fade(MediaStep):
     def after(self, clip: Clip, files: Mapping[Path, Probe]) -> Clip:
         refuse_picture(clip, "faded")
         if sum(self._frames(clip)) > clip.frames:
-            raise BadInput(f"The film is {float(clip.seconds):.3f} s long: it can't fade in for {self.into:g} s and out for "
-                           f"{self.out:g} s.", field="in" if self.into > self.out else "out")
+            raise BadInput(f"The film is {float(clip.seconds):.3f} s long: it can't fade in for {self.into:g} s and "
+                           f"out for {self.out:g} s.", field="in" if self.into > self.out else "out")
         return clip
 
     def draw(self, reel: Reel, op: Op, given: Given) -> Reel:

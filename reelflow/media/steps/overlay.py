@@ -46,8 +46,8 @@ class Overlay(LaidOver):
         height = even(width * shown.height / shown.width)
         margin = 0 if self.corner == "centre" else even_down(read_length(self.margin, min(size.width, size.height)))
         if width + margin > size.width or height + margin > size.height:
-            raise BadInput(f"{self.image.name} does not fit: it would be {width}x{height} pixels large with a margin of "
-                           f"{margin}, on a picture of {size}. Give a smaller width.", field="width")
+            raise BadInput(f"{self.image.name} does not fit: it would be {width}x{height} pixels large, {margin} from "
+                           f"the edge, on a picture of {size}. Give a smaller width.", field="width")
         if self.corner == "centre":
             return Box(even_down((size.width - width) / 2), even_down((size.height - height) / 2), width, height)
         x = margin if "left" in self.corner else size.width - width - margin

@@ -29,8 +29,8 @@ class Reverse(MediaStep):
         if needed > _MAX_BYTES:
             most = _MAX_BYTES * clip.frames // needed / clip.rate
             raise BadInput(
-                f"Reversing {clip.frames} frames of {clip.size} would take {needed / 2**30:.1f} GiB of memory, and at most "
-                f"1 GiB is used: trim the film to {float(most):.1f} s or make it smaller with `resize` before this step."
+                f"Reversing {clip.frames} frames of {clip.size} would take {needed / 2**30:.1f} GiB of memory, and at "
+                f"most 1 GiB is used: trim the film to {float(most):.1f} s or `resize` it before this step."
             )
         return replace(clip, timeline=None)
 

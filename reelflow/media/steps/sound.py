@@ -32,7 +32,7 @@ class Sound(MediaStep):
     replace: Path | None = Field(None, description="A sound file, or a film, whose sound takes the place of this one.")
     mix: Path | None = Field(None, description="A sound file, or a film, whose sound is heard along with this one.")
     volume: float | None = Field(
-        None, ge=-60, le=30, description="dB louder (6) or quieter (-6): what replaces or is mixed in, else the film's.")
+        None, ge=-60, le=30, description="dB louder (6) or quieter (-6), of what comes in, or of the film's own.")
     loop: bool = Field(False, description="Play what replaces or is mixed in again until the film ends.")
     fade_out: float = Field(0.0, ge=0, le=600, description="Seconds over which what replaces or is mixed in goes out.")
     duck: bool = Field(False, description="Make what is mixed in quieter while the film is loud.")
@@ -85,14 +85,15 @@ class Sound(MediaStep):
             return replace(clip, sounds=())
         if self.keep is not None:
             if self.keep > len(clip.sounds):
-                has = {0: "no sound", 1: "only one sound track"}.get(len(clip.sounds), f"{len(clip.sounds)} sound tracks")
+                count = len(clip.sounds)
+                has = {0: "no sound", 1: "only one sound track"}.get(count, f"{count} sound tracks")
                 raise BadInput(f"There is no sound track {self.keep}: the film has {has}.", field="keep")
             return replace(clip, sounds=(clip.sounds[self.keep - 1],))
         if self.file is None:
             return clip
         if self.fade_out > clip.seconds:
-            raise BadInput(f"The film is {float(clip.seconds):.3f} s long: its sound can't go out over {self.fade_out:g} s.",
-                           field="fade_out")
+            raise BadInput(f"The film is {float(clip.seconds):.3f} s long: its sound can't go out over "
+                           f"{self.fade_out:g} s.", field="fade_out")
         track = choose_track(files[self.file])
         if self.replace is not None or not clip.sounds:
             return replace(clip, sounds=(Track(None, track.language, min(2, track.channels)),))

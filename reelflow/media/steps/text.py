@@ -37,13 +37,15 @@ class Text(LaidOver):
     name = "text"
     short = "text"
 
-    text: str = Field(min_length=1, max_length=2000, description="A line break begins a new line; long lines are wrapped.")
+    text: str = Field(
+        min_length=1, max_length=2000, description="A line break begins a new line; long lines are wrapped.")
     position: Literal[
         "top", "middle", "bottom", "top-left", "top-right", "bottom-left", "bottom-right"] = "bottom"
     size: Length = Field("6%", description="How high a line is: pixels, or a part of the picture's height.")
     colour: Annotated[str, AfterValidator(_colour)] = Field("white", description="#rrggbb, or a name such as gold.")
     background: Literal["shadow", "box", "none"] = Field("shadow", description="What makes it readable.")
-    font: Path | None = Field(None, description="A TrueType or OpenType file; Source Sans (Latin, Greek, Cyrillic) if left away.")
+    font: Path | None = Field(
+        None, description="A TrueType or OpenType file; Source Sans (Latin, Greek, Cyrillic) if left away.")
     fade: float = Field(0.0, ge=0, le=60, description="Seconds over which it appears and goes.")
 
     @model_validator(mode="after")
@@ -85,8 +87,8 @@ class Text(LaidOver):
     def _check_room(self, clip: Clip) -> None:
         made = self.lettering(clip.size).measure()
         if made.height > clip.size.height or made.width > clip.size.width:
-            raise BadInput(f"The text does not fit: it would be {made} pixels large on a picture of {clip.size}. Shorten "
-                           "it, or give a smaller size.", field="size")
+            raise BadInput(f"The text does not fit: it would be {made} pixels large on a picture of {clip.size}. "
+                           "Shorten it, or give a smaller size.", field="size")
 
     def paint(self, op: Op, given: Given) -> None:
         self._check_room(op.before)

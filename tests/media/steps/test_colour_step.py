@@ -82,7 +82,8 @@ async def test_a_lut_works_on_a_picture_in_all_of_its_colour(tmp_path: Path, mak
 
 
 @pytest.mark.parametrize(("asked", "judge"), [
-    ({"brightness": 0.2}, lambda r, g, b: min(r, g, b) > 140), ({"brightness": -0.2}, lambda r, g, b: max(r, g, b) < 115),
+    ({"brightness": 0.2}, lambda r, g, b: min(r, g, b) > 140),
+    ({"brightness": -0.2}, lambda r, g, b: max(r, g, b) < 115),
     ({"saturation": 0}, lambda r, g, b: max(r, g, b) - min(r, g, b) <= 3),
     ({"saturation": 2}, lambda r, g, b: r - b > 105), ({"contrast": 0}, lambda r, g, b: abs(r - 128) < 45),
     ({"gamma": 2}, lambda r, g, b: g > 120), ({"temperature": 3000}, lambda r, g, b: r - b > 100),
@@ -100,7 +101,8 @@ async def test_each_knob_turns_what_it_says(
 @pytest.mark.parametrize(("text", "told"), [
     ("nonsense", "line 1 is not one of its numbers"), ("", "is empty"),
     ("LUT_1D_SIZE 4\n0 0 0\n", "is a 1D LUT"), ("TITLE \"x\"\n", "it has no LUT_3D_SIZE"),
-    ("LUT_3D_SIZE 2\n0 0 0\n1 1 1\n", "has 8 rows, and it has 2"), ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 9, "and it has more"),
+    ("LUT_3D_SIZE 2\n0 0 0\n1 1 1\n", "has 8 rows, and it has 2"), ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 9, "line 10 is"),
+    ("0 0 0\n" * 9, "line 2 is"), ("0 0 0\n", "it has no LUT_3D_SIZE"),
     ("LUT_3D_SIZE 2\n" + "0 0 nan\n" * 8, "line 2"), ("LUT_3D_SIZE 900\n", "has 900 colours a side"),
     ("LUT_3D_SIZE 2\nDOMAIN_MAX 4 4 4\n" + "0 0 0\n" * 8, r"not made for colours from 0 to 1 \(line 2\)"),
     ("\x00\xff\x00binary", "is not a .cube file"),

@@ -33,7 +33,8 @@ async def test_what_a_part_is_for_ffmpeg(film: Film, make: Make, asked: Any, wan
     ({"width": "50%", "height": 90, "x": "50%"}, (GREEN, GREEN, WHITE, WHITE)),
 ])
 async def test_the_part_is_the_right_one(
-    film: Film, tmp_path: Path, make: Make, build: Path, asked: dict[str, Any], corners: tuple[tuple[int, int, int], ...]
+    film: Film, tmp_path: Path, make: Make, build: Path, asked: dict[str, Any],
+    corners: tuple[tuple[int, int, int], ...],
 ) -> None:
     quarters(tmp_path / "q.png")
     source = await film(f"movie={tmp_path / 'q.png'},loop=-1:1:0,fps=25,trim=end_frame=5")
@@ -74,7 +75,7 @@ def test_the_largest_part_of_a_shape_is_even_and_within(size: tuple[int, int], a
         assert min(width, height) == 16
         return
     assert all(value % 2 == 0 for value in (box.x, box.y, box.width, box.height))
-    assert 0 <= box.x and box.x + box.width <= width and 0 <= box.y and box.y + box.height <= height
+    assert box.x >= 0 and box.x + box.width <= width and box.y >= 0 and box.y + box.height <= height
     assert box.width == width or box.height == height
     assert abs(box.width * down - box.height * across) <= 2 * max(across, down)
 

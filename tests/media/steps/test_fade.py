@@ -66,7 +66,8 @@ def test_a_fade_is_written_as_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(("asked", "told"), [
-    ({}, "say over how many seconds"), ({"in": -1}, "in: "), ({"in": 1.5, "out": 1}, "can't fade in for 1.5 s and out for 1 s"),
+    ({}, "say over how many seconds"), ({"in": -1}, "in: "),
+    ({"in": 1.5, "out": 1}, "can't fade in for 1.5 s and out for 1 s"),
     ({"out": 1, "colour": "green"}, "colour: "), ({"in": 0, "out": 0}, "say over how many seconds"),
 ])
 async def test_what_can_t_be_is_refused(film: Film, asked: dict[str, Any], told: str) -> None:

@@ -101,7 +101,8 @@ async def test_what_was_found_is_kept_by_track(film: Film) -> None:
 
     told = ('[Parsed_loudnorm_0 @ 0x1] [info] \n{\n\t"input_i" : "-31.20",\n\t"input_tp" : "-20.00",\n\t"input_lra" : '
             '"2.10",\n\t"input_thresh" : "-41.30",\n\t"output_i" : "-inf",\n\t"output_tp" : "-1.50",\n\t"output_lra" : '
-            '"0.00",\n\t"output_thresh" : "-26.00",\n\t"normalization_type" : "dynamic",\n\t"target_offset" : "0.10"\n}')
+            '"0.00",\n\t"output_thresh" : "-26.00",\n\t"normalization_type" : "dynamic",\n\t'
+            '"target_offset" : "0.10"\n}')
     step = Loudness()
     assert step.read(told, None, None) == Measured(-31.2, -20.0, 2.1, -41.3, 0.1)  # type: ignore[arg-type]
     assert step.read(told.replace("-31.20", "-inf"), None, None) is None  # type: ignore[arg-type]

@@ -17,7 +17,10 @@ from reelflow.errors import BadInput
 GREY = "color=0x606060:s=320x180:r=25:d=1"
 
 
-def logo(path: Path, size: tuple[int, int] = (60, 30), colour: tuple[int, ...] = (220, 40, 30, 255), **more: Any) -> Path:
+def logo(
+    path: Path, size: tuple[int, int] = (60, 30), colour: tuple[int, ...] = (220, 40, 30, 255), **more: Any
+) -> Path:
+    """A picture of one colour."""
     Image.new("RGBA" if len(colour) == 4 else "RGB", size, colour).save(path, **more)
     return path
 
@@ -41,7 +44,8 @@ async def test_it_lies_exactly_in_its_corner(
 ) -> None:
     image = logo(tmp_path / "logo.png")
     made = await make(
-        [{"overlay": {"image": str(image), "corner": corner, "width": 60, "margin": 10}}], await film(GREY), build=build)
+        [{"overlay": {"image": str(image), "corner": corner, "width": 60, "margin": 10}}], await film(GREY),
+        build=build)
     shown = pictures(made.path)[12].astype(int)
     red = shown[:, :, 0] - shown[:, :, 2] > 90
     rows, columns = np.flatnonzero(red.any(1)), np.flatnonzero(red.any(0))
@@ -60,7 +64,8 @@ async def test_colours_are_those_of_the_file(
     film: Film, tmp_path: Path, make: Make, build: Path, name: str, colour: tuple[int, ...], options: dict[str, Any]
 ) -> None:
     image = logo(tmp_path / name, colour=colour, **options)
-    made = await make([{"overlay": {"image": str(image), "width": "50%", "corner": "centre"}}], await film(GREY), build=build)
+    made = await make([{"overlay": {"image": str(image), "width": "50%", "corner": "centre"}}], await film(GREY),
+                      build=build)
     assert is_near(colour_at(pictures(made.path)[0], 160, 90), colour[:3], 4)  # type: ignore[arg-type]
 
 
@@ -124,7 +129,8 @@ async def test_a_photo_taken_on_its_side_is_laid_upright(film: Film, tmp_path: P
     made = await make([{"overlay": {"image": str(tmp_path / "photo.jpg"), "width": 60, "corner": "centre"}}],
                       await film(GREY), build=either)
     shown = pictures(made.path)[0]
-    assert is_near(colour_at(shown, 160, 60), (220, 20, 20), 8) and is_near(colour_at(shown, 160, 120), (20, 20, 220), 8)
+    assert is_near(colour_at(shown, 160, 60), (220, 20, 20), 8)
+    assert is_near(colour_at(shown, 160, 120), (20, 20, 220), 8)
 
 
 async def test_it_is_laid_over_a_picture_too(tmp_path: Path, make: Make, build: Path) -> None:
@@ -138,7 +144,7 @@ async def test_it_is_laid_over_a_picture_too(tmp_path: Path, make: Make, build: 
 
 
 @pytest.mark.parametrize(("asked", "told"), [
-    ({"width": "100%"}, "does not fit: it would be 320x160 pixels large with a margin of 4, on a picture of 320x180"),
+    ({"width": "100%"}, "does not fit: it would be 320x160 pixels large, 4 from the edge, on a picture of 320x180"),
     ({"start": 2, "end": 1}, "is not after the start"), ({"start": 5}, "lies behind the end of the film"),
     ({"start": 0.5, "end": 0.51}, "lies no frame"), ({"opacity": 2}, "opacity: "), ({"corner": "middle"}, "corner: "),
     ({"width": "wide"}, "is not a length"), ({"image": "none.png"}, "There is no file"),

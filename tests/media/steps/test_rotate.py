@@ -25,7 +25,8 @@ def quarters(path: Path, size: tuple[int, int] = (160, 90)) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("degrees", "filters"), [(90, "transpose=clock"), (180, "hflip;vflip"), (270, "transpose=cclock")])
+@pytest.mark.parametrize(("degrees", "filters"), [
+    (90, "transpose=clock"), (180, "hflip;vflip"), (270, "transpose=cclock")])
 async def test_what_a_turn_is_for_ffmpeg(film: Film, make: Make, degrees: int, filters: str) -> None:
     made = await make([{"rotate": degrees}], await film("color=gray:s=64x48:r=25:d=0.2"))
     assert f"start_time=0;{filters};tpad=" in made.graph

@@ -149,6 +149,21 @@ async def test_a_new_sound_goes_along_with_a_trim(film: Film, tmp_path: Path, ma
     assert [round(beep, 1) for beep in onsets(wave(made.path))] == [0.1, 0.6]
 
 
+@pytest.mark.parametrize("steps", [[{"trim": {"start": 0.4}}], [{"sound": {"volume": -6}}], [{"speed": 2}]])
+async def test_several_files_come_from_one_command(
+    film: Film, make: Make, build: Path, steps: list[dict[str, Any]]
+) -> None:
+    source = await film(GREY, tone(440), tone(880))
+    outputs = [{"path": "a.mp4"}, {"path": "b.mkv"}, {"path": "c.mp4", "clip": {"start": 0.2, "duration": 0.4}}]
+    made = await make(steps, source, outputs, build=build)
+    assert len(made.finished.commands) == 1
+    for path, seconds in zip(made.finished.paths, (made.probe.seconds, made.probe.seconds, 0.4), strict=True):
+        facts = await probe(path)
+        assert abs(facts.seconds - seconds) < 0.001 and len(facts.sounds) == 2
+        heard = wave(path, 1)
+        assert abs(len(heard) / 48000 - seconds) < 0.022 and abs(pitch(heard, 0.05, 0.35) - 880) < 6
+
+
 @pytest.mark.parametrize(("asked", "told"), [
     ({}, "say what is to be done: drop, keep, replace, mix or volume"),
     ({"drop": True, "keep": 1}, "drop and keep can't be had in one step"),
@@ -157,7 +172,8 @@ async def test_a_new_sound_goes_along_with_a_trim(film: Film, tmp_path: Path, ma
     ({"replace": "music.wav", "duck": True}, "duck is for mix"), ({"keep": 3}, "no sound track 3: the film has 2"),
     ({"keep": 0}, "keep: "), ({"volume": 99}, "volume: "), ({"replace": "music.wav", "fade_out": 3}, "2.000 s long"),
     ({"mix": "none.wav"}, "There is no file"), ({"mix": "picture.png"}, "is a picture: give a file with sound"),
-    ({"replace": "mute.mp4"}, "holds no sound: give an MP3"), ({"replace": "list.mp3"}, "is not sound that can be read"),
+    ({"replace": "mute.mp4"}, "holds no sound: give an MP3"),
+    ({"replace": "list.mp3"}, "is not sound that can be read"),
 ])
 async def test_what_can_t_be_is_refused(
     film: Film, sound_file: Film, tmp_path: Path, asked: dict[str, Any], told: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ SHAKY = f"{STILL},crop=320:180:x='20+8*sin(n*1.7)+4*sin(n*0.63+1)':y='20+6*sin(n
 
 def unrest(shown: list[np.ndarray[Any, Any]]) -> float:
     """How much pictures differ from the ones before."""
-    return float(np.mean([np.abs(one.astype(int) - other).mean() for one, other in zip(shown, shown[1:], strict=False)]))
+    return float(np.mean([np.abs(one.astype(int) - other).mean() for one, other in pairwise(shown)]))
 
 
 def blackest_edge(shown: list[np.ndarray[Any, Any]]) -> float:
