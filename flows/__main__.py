@@ -40,6 +40,7 @@ app.command(f"{_FILMS}:motion", name="motion", help="Animate a picture along a p
 app.command(f"{_FILMS}:image", name="image", help="Edit a picture.")
 app.command("flows.cli.recipes:recipe", name="recipe", help="Pipelines of many steps, written down as data.")
 app.command("flows.cli.recipes:approve", name="approve", help="Answer a run that waits for a person.")
+app.command("flows.cli.gallery:gallery", name="gallery", help="A folder of runs' pages, in the browser.")
 app.command("flows.cli.queue:app", name="queue", help="The stand-in queue.")
 app.command("flows.cli.money:jobs", name="jobs", help="What was bought, and what a person has to decide.")
 app.command("flows.cli.money:spend", name="spend", help="What was spent, by model.")

@@ -73,6 +73,7 @@ class RunPage:
     width: int
     height: int
     fps: float
+    has_sound: bool
     in_step: InStep | None
     strip: Strip
     figures: Rows
@@ -99,7 +100,7 @@ def page_facts(
     is_film = first.form is OutputForm.FILM
     name = report.outputs[0].name
     before = Side(
-        report.source or plan.source.path.name, not plan.source.is_picture,
+        _last(report.source or plan.source.path.name), not plan.source.is_picture,
         None if source is None else link_to(source, page), strip.before, describe_film(plan.source), plan.source.codec,
     )
     after = Side(
@@ -108,8 +109,8 @@ def page_facts(
     )
     return RunPage(
         card=_card(plan, report, page, made_at), before=before, after=after, width=first.size.width,
-        height=first.size.height, fps=float(first.rate), in_step=in_step(plan), strip=strip,
-        figures=_figures(plan, report), jobs=tuple(_job(job) for job in plan.jobs), warnings=report.warnings,
+        height=first.size.height, fps=float(first.rate), has_sound=film is not None and bool(film.sounds),
+        in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(_job(job) for job in plan.jobs), warnings=report.warnings,
         changes=changes_of(plan), bars=bars_of(report.phases), files=_files(plan, report, page),
         facts=_facts(report, recipe), recipe=write_text(recipe), again=_again(recipe, report),
         commands=tuple((title, tuple(shlex.join(one) for one in commands))
@@ -210,6 +211,11 @@ def _about(output: Output) -> str:
     if output.rate and output.form is not OutputForm.SHEET:
         words = [*words, f"{float(output.rate):.5g} fps", f"{output.seconds:.2f} s"]
     return ", ".join(words)
+
+
+def _last(source: str) -> str:
+    """The last part of a path or an address."""
+    return source.rstrip("/").rpartition("/")[2] or source
 
 
 def _bytes(path: Path) -> str:
