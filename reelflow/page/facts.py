@@ -110,9 +110,10 @@ def page_facts(
     return RunPage(
         card=_card(plan, report, page, made_at), before=before, after=after, width=first.size.width,
         height=first.size.height, fps=float(first.rate), has_sound=film is not None and bool(film.sounds),
-        in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(_job(job) for job in plan.jobs), warnings=report.warnings,
-        changes=changes_of(plan), bars=bars_of(report.phases), files=_files(plan, report, page),
-        facts=_facts(report, recipe), recipe=write_text(recipe), again=_again(recipe, report),
+        in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(map(_job, plan.jobs)),
+        warnings=report.warnings, changes=changes_of(plan), bars=bars_of(report.phases),
+        files=_files(plan, report, page), facts=_facts(report, recipe), recipe=write_text(recipe),
+        again=_again(recipe, report),
         commands=tuple((title, tuple(shlex.join(one) for one in commands))
                        for title, commands in report.commands.items() if commands),
         stand_in=STANDIN_NOTE if report.stand_in else "",

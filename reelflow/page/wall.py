@@ -56,11 +56,12 @@ class ClipLine(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """An index page, ready to be written."""
+    """An index page, ready to be written; `own` is how it is itself shown in a gallery."""
 
     title: str
     kind: str
     cards: tuple[Card, ...]
+    own: Card | None = None
     about: str = ""
     named: str = "Runs"
     empty: str = "Nothing here yet."
@@ -81,11 +82,11 @@ class Wall:
         known = [card.cost_usd for card in self.cards if card.cost_usd is not None]
         unknown = len(self.cards) - len(known)
         done = sum(card.state == "completed" for card in self.cards)
+        spent = "by the price list, not billed" if self.stand_in else "spent"
         return (
-            ("completed" if done < len(self.cards) else "completed, all of them", f"{done} of {len(self.cards)}"),
+            ("completed", f"{done} of {len(self.cards)}"),
             ("generated", f"{sum(card.billed_seconds for card in self.cards):,.2f} s"),
-            ("spent by the price list" if self.stand_in else "spent", f"{sum(known):,.4f} USD"
-             + (f" and {unknown} unknown" if unknown else "")),
+            (spent + (f", {unknown} of unknown price" if unknown else ""), f"{sum(known):,.4f} USD"),
             ("of work", _long(sum(card.took for card in self.cards))),
         )
 
@@ -136,18 +137,26 @@ def write_wall(manifest: Path, destination: Path | None = None, *, title: str = 
     target = destination or manifest.with_name("index.html")
     clips = read_manifest(manifest)
     cards = tuple(_card(clip, manifest.parent, target) for clip in clips)
-    wall = Wall(title, "batch", cards, about=f"{len(cards)} clips", named="Clips", empty="The manifest has no clips yet.")
+    own = Card(
+        title=title, state="completed" if all(card.state == "completed" for card in cards) else "partly completed",
+        recipe="batch", asked=f"{len(cards)} clips", page=target.name,
+        poster=next((card.poster for card in cards if card.poster), None),
+        billed_seconds=sum(card.billed_seconds for card in cards), took=sum(card.took for card in cards),
+        cost_usd=sum(card.cost_usd or 0.0 for card in cards), stand_in=any(card.stand_in for card in cards),
+    )
+    wall = Wall(title, "batch", cards, own, f"{len(cards)} clips", "Clips", "The manifest has no clips yet.")
     with written_whole(target) as part:
         part.write_text(wall.html(), "utf-8")
     return target
 
 
 def _card(clip: ClipLine, folder: Path, page: Path) -> Card:
-    outputs = [folder / output for output in clip.outputs]
-    first = outputs[0] if outputs else None
-    beside = companions(first, is_film=True) if first is not None else {}
-    poster = _first_there([beside["poster"], *([first] if first.suffix.lower() in _PICTURES else ())]) if first else None
-    run_page = _first_there([beside["page"]]) if beside else None
+    poster = run_page = None
+    if clip.outputs:
+        first = folder / clip.outputs[0]
+        beside = companions(first, is_film=True)
+        own = (first,) if first.suffix.lower() in _PICTURES else ()
+        poster, run_page = _first_there((beside["poster"], *own)), _first_there((beside["page"],))
     return Card(
         title=Path(show_source(clip.source)).name or clip.source, state=clip.status, source=show_source(clip.source),
         asked=clip.prompt or "", models=(clip.model,) if clip.model else (),
