@@ -37,7 +37,8 @@ def greys(path: Path) -> list[np.ndarray[Any, Any]]:
 
 @pytest.fixture
 async def source(tmp_path: Path) -> Probe:
-    return await probe(write_numbered(tmp_path / "in.mp4", rate=25, frames=100, size=(WIDTH, HEIGHT), late=0.2, sound_late=0.2))
+    return await probe(write_numbered(
+        tmp_path / "in.mp4", rate=25, frames=100, size=(WIDTH, HEIGHT), late=0.2, sound_late=0.2))
 
 
 async def test_the_source_stands_left_of_the_line_and_the_result_right_of_it_frame_by_frame(
@@ -64,10 +65,9 @@ async def test_the_source_stands_left_of_the_line_and_the_result_right_of_it_fra
     assert read_beeps(done.path)[0] == pytest.approx(0.0, abs=0.05)
 
 
-async def test_a_wipe_can_be_a_small_animation(
-    source: Probe, small_model: Model, ffmpeg: Path, tmp_path: Path
-) -> None:
-    output = wipe_of(source, small_model, path="wipe.webp", width=128, clip={"start": 1, "duration": 1}).finish.outputs[0]
+def test_a_wipe_can_be_a_small_animation(source: Probe, small_model: Model) -> None:
+    part = {"start": 1, "duration": 1}
+    output = wipe_of(source, small_model, path="wipe.webp", width=128, clip=part).finish.outputs[0]
     assert (output.form, output.frames) == (OutputForm.ANIMATION, 12)
     assert output.over is not None
     assert (output.over.span.first, output.over.span.begin, output.over.span.frames) == (50, pytest.approx(2.2), 25)
