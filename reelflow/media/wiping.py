@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from reelflow.media import filters
 from reelflow.media.clip import Clip
 from reelflow.media.drawing import film_reel
 from reelflow.media.geometry import Size, even
@@ -21,14 +22,14 @@ _SWEEP_SECONDS = 8
 def wiped(result: Reel, output: Output) -> Reel:
     """The result's pictures, which are as large and as many as the output's, wiping over the source's.
 
-    The line goes from the right edge to the left one and back, so that a film that goes round has no jump. It moves by
-    the number of the frame: an expression per pixel would take a hundred times as long as this mask, which is a black
-    and a white half of which a window is shown.
+    The line goes from the right edge to the left one and back, so that a film that goes round has no jump. An
+    expression per pixel would take a hundred times as long as this mask, a black and a white half of which a window is
+    shown. Both go by the time, since `overlay` counts frames from 1 and `crop` from 0.
     """
     before = _source(output).exactly().stream
     shown, black, white = split_up(result.exactly().stream, 3)
     size, sweeps = output.size, max(1, round(output.seconds / _SWEEP_SECONDS))
-    turns = f"cos(2*PI*n*{sweeps}/{output.frames})"
+    turns = f"cos(2*PI*t*{filters.number(sweeps / output.seconds)})"
     dark = black.filter("format", "gray").filter("lut", c0=0)
     light, bar = split_up(white.filter("format", "gray").filter("lut", c0=255), 2)
     mask = together([dark, light], "hstack", inputs=2).filter(

@@ -59,7 +59,9 @@ def _finished(plan: Plan) -> list[str]:
     made, clip = [], plan.finish.clip
     for output in plan.finish.outputs:
         name = PurePosixPath(output.name).name
-        if output.copies:
+        if output.over is not None:
+            made.append(f"{name} wipes over the source, to and fro.")
+        elif output.copies:
             made.append(f"{name} has the source's pictures as they were.")
         elif output.form is OutputForm.FILM and output.rate:
             made.append(f"Finished: {name} as {output.size} at {_rate(output.rate)} frames a second, {output.frames} "

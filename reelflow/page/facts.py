@@ -208,7 +208,7 @@ def _files(plan: Plan, report: Report, page: Path) -> tuple[File, ...]:
 
 
 def _about(output: Output) -> str:
-    words: Sequence[str] = [output.form.value, str(output.size)]
+    words: Sequence[str] = [output.form.value, *(["wiping over the source"] if output.over else []), str(output.size)]
     if output.rate and output.form is not OutputForm.SHEET:
         words = [*words, f"{float(output.rate):.5g} fps", f"{output.seconds:.2f} s"]
     return ", ".join(words)

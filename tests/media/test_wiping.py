@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from conftest import Render
-from numbered import read_beeps, read_number, write_numbered
+from numbered import draw, read_beeps, read_number, write_numbered
 from one_job import finish, prepare
 
 from reelflow.compile import Known, compile_recipe
@@ -21,6 +21,7 @@ from reelflow.plan import OutputForm, Plan
 from reelflow.recipe import OutputSpec, make_step, make_trim, plain_recipe
 
 WIDTH, HEIGHT = 256, 144
+LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def wipe_of(source: Probe, model: Model, **asked: Any) -> Plan:
@@ -60,6 +61,14 @@ async def test_the_source_stands_left_of_the_line_and_the_result_right_of_it_fra
             assert came is not None
             assert abs(came - (number + 25)) <= 1  # by way of the model's 20 frames a second
             right += 1
+        if 16 < line < WIDTH - 16:
+            # The line stands where one gives way to the other, not a frame beside it.
+            here = round(line)
+            apart = np.abs(picture[4:20].astype(float) - draw(number + 25, WIDTH, HEIGHT)[4:20] @ LUMA).mean(0)
+            assert picture[4:20, here - 2:here + 2].max() > 225
+            assert apart[:here - 6].max() < 12
+            assert apart[here + 4:].max() > 40
+            assert np.flatnonzero(apart > 12)[0] == pytest.approx(line, abs=5)
     assert left > 20
     assert right > 20
     assert read_beeps(done.path)[0] == pytest.approx(0.0, abs=0.05)
