@@ -47,6 +47,7 @@ from tasks.media import (
     probe_step_files,
     take_result,
 )
+from tasks.page import publish_page
 from tasks.phase import timing
 from tasks.receipt import digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
@@ -124,7 +125,7 @@ async def _made(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
             if plan.finish.outputs[0].form is not OutputForm.ANIMATION:
                 note(output_film=describe_film(await probe_source(targets[0])))
             await keep_receipt(ask, plan, note(status=RunStatus.COMPLETED))
-        return (await _shown(plan, targets[0])).to_dict()
+        return (await _shown(recipe, plan, targets[0])).to_dict()
 
 
 async def plan_films(recipe: Recipe, source: str) -> tuple[Plan, Known]:
@@ -153,13 +154,14 @@ async def _planned(recipe: Recipe, clip: Probe, known: Known) -> Plan:
     return compile_recipe(recipe, clip, replace(known, scenes=await look_for_scenes(clip, whole_span(clip))))
 
 
-async def _shown(plan: Plan, target: Path) -> Report:
-    """The report, published with a picture of before and after where the first file has one."""
+async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
+    """The report, published with the run's page, and a picture of before and after where the first file has one."""
     if plan.finish.outputs[0].form not in (OutputForm.FILM, OutputForm.PICTURE):
-        return await publish_report(note())
-    pictures = await picture_film(plan, await probe_source(target))
-    report = note(poster=pictures.poster, before_after=pictures.before_after)
-    return await publish_report(report, picture=pictures.before_after)
+        return await publish_report(await publish_page(recipe, plan, None))
+    film = await probe_source(target)
+    pictures = await picture_film(plan, film)
+    note(poster=pictures.poster, before_after=pictures.before_after)
+    return await publish_report(await publish_page(recipe, plan, film), picture=pictures.before_after)
 
 
 class _Works:

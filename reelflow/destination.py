@@ -73,16 +73,17 @@ class Destination:
 
 
 def companions(target: Path, *, is_film: bool) -> dict[str, Path]:
-    """The pictures that are written beside a finished file, by what they are: its poster (films), before and after."""
+    """What is written beside a finished file, by what it is: its poster (films), before and after, the run's page."""
     made = {"poster": target.with_name(f"{target.stem}.poster.jpg")} if is_film else {}
-    return made | {"before_after": target.with_name(f"{target.stem}.before-after.jpg")}
+    return made | {"before_after": target.with_name(f"{target.stem}.before-after.jpg"),
+                   "page": target.with_name(f"{target.stem}.html")}
 
 
 def check_companions(target: Path, *, is_film: bool, overwrite: bool, source: Path) -> None:
-    """Check the names of the pictures beside a file that isn't there yet. Raises BadInput: one is taken."""
+    """Check the names of what lies beside a file that isn't there yet. Raises BadInput: one is taken."""
     for beside in companions(target, is_film=is_film).values():
         if beside.exists() and source.exists() and beside.samefile(source):
-            raise BadInput(f"The source {source} has the name that a picture beside {target.name} gets: choose another "
+            raise BadInput(f"The source {source} has the name that a file beside {target.name} gets: choose another "
                            "output.", field="output")
         if beside.exists() and not overwrite and not target.exists():
             raise refuse_existing(beside)

@@ -180,10 +180,20 @@ class OutputForm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """The part of the source that an output wipes over; its time runs `speed` times as fast as the output's."""
+
+    film: Probe
+    span: Span
+    speed: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """One file that a person gets: a part of the last clip (from frame `first` on, `frames` of them at `rate`).
 
     `name` is its path below the output folder; `size` is its whole frame in pixels; `fit` how the picture gets into it.
+    `over` is the source's part that it wipes over; None where it is shown by itself.
     """
 
     name: str
@@ -200,6 +210,7 @@ class Output:
     columns: int = 0
     rows: int = 0
     copies: bool = False
+    over: Over | None = None
 
     @property
     def seconds(self) -> float:

@@ -41,7 +41,7 @@ def can_copy(finish: Finish, output: Output) -> bool:
     """Whether the source's pictures can be copied into an output: nothing is done to them at all."""
     feed = finish.pictures.feed
     return (
-        output.form is OutputForm.FILM
+        output.form is OutputForm.FILM and output.over is None
         and isinstance(feed, FromFilm) and not finish.pictures.ops and not feed.span.trimmed
         and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
         and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and not feed.film.hidden

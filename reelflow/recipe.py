@@ -112,6 +112,7 @@ class OutputSpec(BaseModel):
     codec: Codec | None = Field(None, description="What its container usually holds (H.264 in MP4) if not said.")
     quality: Quality = Quality.GOOD
     sound: bool = True
+    wipe: bool = Field(False, description="Whether it wipes over the source, to and fro: before and after in one film.")
 
     @field_validator("path")
     @classmethod

@@ -131,3 +131,19 @@ def _read(path: Path) -> str:
         raise BadInput(f"The recipe {path} can't be read: {error.strerror}.", field="recipe") from None
     except UnicodeDecodeError:
         raise BadInput(f"The recipe {path} is not text in UTF-8.", field="recipe") from None
+
+
+def write_text(recipe: Recipe) -> str:
+    """A recipe as YAML that `load_recipe` reads back as the same recipe; what nobody set is left away."""
+    told = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    steps, outputs = told.pop("steps", ()), told.pop("outputs", ())
+    whole = {"name": recipe.name, **told, "steps": [_in_short(entry) for entry in steps]}
+    if outputs:
+        whole["outputs"] = outputs
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _in_short(entry: dict[str, Any]) -> dict[str, Any] | str:
+    """A step without fields by its name alone."""
+    (name, fields), = entry.items()
+    return entry if fields else str(name)

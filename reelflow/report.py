@@ -49,6 +49,7 @@ class Report:
     outputs: tuple[Path, ...] = ()
     poster: Path | None = None
     before_after: Path | None = None
+    page: Path | None = None
     model: str | None = None
     resolved_model: str | None = None
     prompt: str | None = None
@@ -116,6 +117,7 @@ class Report:
             ("price", self.price()),
             ("output", " · ".join(filter(None, (str(self.output or ""), self.output_film)))),
             *(("", str(other)) for other in self.outputs[1:]),
+            ("page", str(self.page or "")),
             ("poster", str(self.poster or "")),
             ("before and after", str(self.before_after or "")),
             ("queue", "" if not self.stand_in else STANDIN_NOTE if self.output else STANDIN_QUEUE),

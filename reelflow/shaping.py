@@ -14,7 +14,7 @@ from reelflow.media.outputs import FILM_SUFFIXES, choose_encoding
 from reelflow.media.probe import Probe
 from reelflow.media.steps.still import Still
 from reelflow.media.steps.trim import Trim
-from reelflow.plan import Output, OutputForm
+from reelflow.plan import Output, OutputForm, Over, Span
 from reelflow.recipe import OutputSpec, Recipe
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -50,7 +50,11 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
         part = Trim(start=spec.clip.start or None, end=spec.clip.end, duration=spec.clip.duration)
         first, last = part.frames_of(clip)
     size = _size(spec, source, clip, frame)
+    over = _over(source, clip, first, last) if spec.wipe else None
     if suffix in PICTURE_SUFFIXES or (suffix == ".webp" and clip.is_picture):
+        if over is not None:
+            raise BadInput(f"{name!r} is a picture's name, and a wipe moves: end it in .mp4, .webp or .gif.",
+                           field="wipe")
         if spec.sheet is not None:
             return _sheet(spec, name, clip, first, last)
         at = 0 if clip.is_picture else Still(at=spec.at).frames_of(clip.lasting(last - first))[0]
@@ -62,7 +66,7 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
         rate = min(spec.fps or _MOVING_FPS, clip.rate)
         frames = max(1, round((last - first) / clip.rate * rate))
         return Output(name, OutputForm.ANIMATION, size, spec.fit, rate, first, frames, quality=spec.quality,
-                      sound=False)
+                      sound=False, over=over)
     if suffix not in FILM_SUFFIXES:
         known = ", ".join((*FILM_SUFFIXES, *MOVING_SUFFIXES, *PICTURE_SUFFIXES))
         raise BadInput(f"{name!r} does not end in one of {known}: the name says which kind of file is made.",
@@ -71,7 +75,20 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
     rate = spec.fps or clip.rate
     frames = max(1, round((last - first) / clip.rate * rate))
     return Output(name, OutputForm.FILM, size, spec.fit, rate, first, frames, spec.codec, spec.quality,
-                  sound=spec.sound and bool(clip.sounds))
+                  sound=spec.sound and bool(clip.sounds), over=over)
+
+
+def _over(source: Probe, clip: Clip, first: int, last: int) -> Over:
+    """The source's part that runs along with the clip's frames from `first` up to `last`."""
+    line = clip.timeline
+    if clip.is_picture or source.is_picture or line is None:
+        raise BadInput("there is nothing to wipe over: a wipe needs a film whose time runs along the source's (not a "
+                       "picture, and nothing reversed or joined).", field="wipe")
+    begin = line.at(first / clip.rate)
+    frames = max(1, round((last - first) / clip.rate * line.speed * source.rate))
+    span = Span(round((begin - Fraction(source.first_time)) * source.rate), float(begin), frames, source.rate,
+                trimmed=True)
+    return Over(source, span, line.speed)
 
 
 def _size(spec: OutputSpec, source: Probe, clip: Clip, frame: Size | None) -> Size:

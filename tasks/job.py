@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from reelflow.errors import BadResult, QueueFault, QueueUnreachable
+from reelflow.errors import BadResult, JobFailed, JobOverdue, QueueFault, QueueUnreachable, SubmitUnknown
 from reelflow.job.buy import buy
 from reelflow.job.collect import await_job, fetch_job
 from reelflow.job.entry import Limits, Paid, Standing
@@ -18,6 +18,7 @@ from reelflow.job.form import OnBytes
 from reelflow.job.submission import Bought
 from reelflow.job.wire import JobStatusResponse, Wish
 from reelflow.media.probe import probe
+from tasks.events import emit_job
 from tasks.facts import note, note_kept, note_standing
 from tasks.phase import Phase, phase
 from tasks.run import current_run
@@ -59,16 +60,25 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
             logger.info(sentence)
             running.unmeasured(sentence)
 
-        bought = await buy(
-            run.ledger, run.client, run.store, wish, seconds=price.seconds, cost=price.cost_usd,
-            limits=Limits(_least(price.limit_usd, run.settings.max_cost_usd), run.settings.max_cost_per_day_usd),
-            unknown_policy=run.settings.unknown_policy, max_attempts=run.settings.max_attempts, refresh=price.refresh,
-            resolved=price.resolved, flow_run_id=flow_run.id, on_event=tell, on_bytes=_count(running),
-            on_standing=learn,
-        )
+        try:
+            bought = await buy(
+                run.ledger, run.client, run.store, wish, seconds=price.seconds, cost=price.cost_usd,
+                limits=Limits(_least(price.limit_usd, run.settings.max_cost_usd), run.settings.max_cost_per_day_usd),
+                unknown_policy=run.settings.unknown_policy, max_attempts=run.settings.max_attempts,
+                refresh=price.refresh, resolved=price.resolved, flow_run_id=flow_run.id, on_event=tell,
+                on_bytes=_count(running), on_standing=learn,
+            )
+        except SubmitUnknown as unknown:
+            if unknown.key:
+                await emit_job("unknown", unknown.key, job_id=unknown.job_id)
+            raise
     learn(Standing(bought.key, bought.purchase, bought.state, bought.job_id), bought.paid)
     note(stand_in=run.client.stand_in)
     logger.info("Job %s for %s (wish %s)", bought.job_id or "(picture)", wish.model.name, bought.key[:12])
+    if bought.paid is Paid.NOW:
+        await emit_job("submitted", bought.key, job_id=bought.job_id)
+        if bought.path is not None:
+            await emit_job("completed", bought.key, job_id=bought.job_id)
     return bought
 
 
@@ -81,10 +91,14 @@ async def poll_job(bought: Bought, *, title: str) -> None:
             running.unmeasured(status.status)
 
         running.unmeasured("submitted")
-        await await_job(
-            run.ledger, run.client, bought, poll_seconds=run.settings.poll_seconds,
-            deadline=run.settings.poll_deadline, on_status_change=tell,
-        )
+        try:
+            await await_job(
+                run.ledger, run.client, bought, poll_seconds=run.settings.poll_seconds,
+                deadline=run.settings.poll_deadline, on_status_change=tell,
+            )
+        except (JobFailed, JobOverdue):
+            await emit_job("failed", bought.key, job_id=bought.job_id)
+            raise
 
 
 @task(task_run_name="{title}: fetch {bought.job_id}", cache_policy=NO_CACHE)
@@ -103,6 +117,7 @@ async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> P
     async with phase("fetch", of=bought.job_id or "") as running:
         collected = await fetch_job(run.ledger, run.client, run.store, bought, check=check, on_bytes=_count(running))
     note_kept(bought.purchase)
+    await emit_job("completed", bought.key, job_id=bought.job_id)
     return collected.path
 
 

@@ -55,7 +55,7 @@ def _show(folder: Path, reports: list[dict[str, Any]], seconds: float) -> None:
     console.print(f"\n[bold green]✓[/] {told}. Open them:\n")
     rows = [("the sample", str(folder / "sample.mp4"))]
     for report in reports:
-        rows += [(report["flow"], report["output"]), ("", report["poster"]), ("", report["before_after"])]
+        rows += [(report["flow"], report["page"]), ("", report["output"]), ("", report["before_after"])]
     show_rows(console, rows)
     if any(report["stand_in"] for report in reports):
         console.print(f"\n[dim]{STANDIN_NOTE}[/]")

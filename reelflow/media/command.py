@@ -23,6 +23,7 @@ from reelflow.media.sounding import heard_of
 from reelflow.media.steps.resize import fitted
 from reelflow.media.still_command import sheet, still
 from reelflow.media.tracks import SubtitleOut
+from reelflow.media.wiping import wiped
 from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare, Sounds
 
 # Rate control may use this much of the cap; the rest is the container's.
@@ -136,6 +137,8 @@ def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Writte
         reel = fitted(reel, part, output.size, output.fit)
         return still(filters.as_rgb(reel.exactly().stream), target.path, suffix=Path(output.name).suffix)
     reel = fitted(reel, replace(part, rate=output.rate, frames=output.frames), output.size, output.fit)
+    if output.over is not None:
+        reel = wiped(reel, output)
     if output.form is OutputForm.ANIMATION:
         moving = reel.ended()
         if output.name.lower().endswith(".gif"):

@@ -42,7 +42,7 @@ def poster_arguments(source: Probe, destination: Path, *, at: float, width: int 
     shown = source.shown
     size = Size(even(width), even(width * shown.height / shown.width)) if width else Size(
         even(shown.width), even(shown.height))
-    return arguments(still(filters.as_rgb(_still(source, at, size)), destination, suffix=suffix))
+    return arguments(still(filters.as_rgb(still_at(source, at, size)), destination, suffix=suffix))
 
 
 def before_after_arguments(
@@ -52,13 +52,13 @@ def before_after_arguments(
     shapes = [probe.shown.width / probe.shown.height for probe in (before, after)]
     height = even(width / sum(shapes))
     stills = [
-        _still(probe, at, Size(even(height * shape), height))
+        still_at(probe, at, Size(even(height * shape), height))
         for probe, at, shape in zip((before, after), (at_before, at_after), shapes, strict=True)
     ]
     return arguments(still(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=suffix))
 
 
-def _still(source: Probe, at: float, size: Size) -> Any:
+def still_at(source: Probe, at: float, size: Size) -> Any:
     """The one picture that is shown `at` seconds after the film's first, in BT.709."""
     if source.is_picture:
         picture = filters.turn_upright(open_picture(source), source.turn, source.mirrored).filter("format", "rgb24")

@@ -87,6 +87,7 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
     ("restyle clip.mp4 --prompt x --output text.mp4/out.mp4", "can't be made"),
     ("restyle clip.mp4 --promt x", "Did you mean --prompt?"),
     ("restyle", "requires an argument"),
+    ("gallery nothing", "is not a folder"),
     ("restile clip.mp4", 'Did you mean "restyle"?'),
     ("edit clip.mp4 --model lucy-2.6 --self-anchor", "not a field of lucy-2.6"),
     ("image still.png", "prompt is missing"),
@@ -199,3 +200,10 @@ def test_help_loads_neither_prefect_nor_the_media_rooms() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "restyle" in done.stdout
+
+
+def test_metrics_are_printed_as_prometheus_reads_them(reelflow: Run) -> None:
+    code, printed, _ = reelflow("metrics")
+    assert code == 0
+    assert "reelflow_unknown_wishes 0.0" in printed
+    assert printed.endswith("# EOF\n")

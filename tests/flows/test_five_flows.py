@@ -56,6 +56,7 @@ async def test_a_film_comes_back_as_it_went_but_for_its_look(
     assert len(report["job_ids"]) == 1
     assert Path(report["poster"]).exists()
     assert Path(report["before_after"]).exists()
+    assert report["job_ids"][0] in Path(report["page"]).read_text()
 
 
 async def test_a_still_becomes_a_film_of_five_seconds(picture: Path, tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Our templates: HTML with everything in it, so that a page needs no network and no other file but its films."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@functools.cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )
+    made.filters |= {"clock": clock, "jpeg": as_data}
+    return made
+
+
+def render(name: str, **values: Any) -> str:
+    """A template of ours as text; whatever is put into it is escaped."""
+    return _environment().get_template(name).render(**values)
+
+
+def clock(seconds: float) -> str:
+    """A moment as people write it: 0:07.5, 12:03, 1:02:03."""
+    tenths = int(seconds * 10 + 1e-6)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    whole, tenth = divmod(rest, 10)
+    if hours:
+        return f"{hours}:{minutes:02d}:{whole:02d}"
+    return f"{minutes}:{whole:02d}" + (f".{tenth}" if not minutes else "")
+
+
+def as_data(jpeg: bytes) -> str:
+    """A JPEG as a `data:` address."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

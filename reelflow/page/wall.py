@@ -1,0 +1,178 @@
+"""A wall of posters with states, a filter and totals: the index of a batch, and the listing of a gallery."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from reelflow.destination import companions
+from reelflow.errors import BadInput
+from reelflow.media.run import written_whole
+from reelflow.page.card import Card
+from reelflow.page.link import link_to
+from reelflow.page.template import render
+from reelflow.report import STANDIN_NOTE
+from reelflow.sources import show_source
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+
+
+class ClipLine(BaseModel):
+    """One line of a batch's `manifest.jsonl`: a clip, how it ended and what came of it.
+
+    `billed_seconds` and `took` are seconds, `cost_usd` is None where the price is unknown. Paths are absolute, or from
+    the manifest's folder on. Other fields may stand beside these.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str
+    status: str
+    outputs: tuple[str, ...] = ()
+    job_ids: tuple[str, ...] = ()
+    billed_seconds: float = 0.0
+    cost_usd: float | None = 0.0
+    error: str | None = None
+    took: float = 0.0
+    prompt: str | None = None
+    model: str | None = None
+    stand_in: bool = False
+
+    @field_validator("outputs", "job_ids", mode="before")
+    @classmethod
+    def _none_is_empty(cls, given: object) -> object:
+        return () if given is None else given
+
+    @field_validator("billed_seconds", "took", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, given: object) -> object:
+        return 0.0 if given is None else given
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """An index page, ready to be written; `own` is how it is itself shown in a gallery."""
+
+    title: str
+    kind: str
+    cards: tuple[Card, ...]
+    own: Card | None = None
+    about: str = ""
+    named: str = "Runs"
+    empty: str = "Nothing here yet."
+
+    @property
+    def states(self) -> tuple[tuple[str, int], ...]:
+        """Every state that occurs, the most frequent first, and how often."""
+        return tuple(Counter(card.state for card in self.cards).most_common())
+
+    @property
+    def stand_in(self) -> str:
+        """What is said where the stand-in made any of it."""
+        return STANDIN_NOTE if any(card.stand_in for card in self.cards) else ""
+
+    @property
+    def sums(self) -> tuple[tuple[str, str], ...]:
+        """Totals, each with its name."""
+        known = [card.cost_usd for card in self.cards if card.cost_usd is not None]
+        unknown = len(self.cards) - len(known)
+        done = sum(card.state == "completed" for card in self.cards)
+        spent = "by the price list, not billed" if self.stand_in else "spent"
+        return (
+            ("completed", f"{done} of {len(self.cards)}"),
+            ("generated", f"{sum(card.billed_seconds for card in self.cards):,.2f} s"),
+            (spent + (f", {unknown} of unknown price" if unknown else ""), f"{sum(known):,.4f} USD"),
+            ("of work", _long(sum(card.took for card in self.cards))),
+        )
+
+    def words(self, card: Card) -> list[str]:
+        """The few facts below a poster."""
+        made = [card.made_at.replace("T", " ")[:16]] if card.made_at else []
+        made += [f"{card.billed_seconds:.2f} s"] if card.billed_seconds else []
+        made += ["price unknown"] if card.cost_usd is None else [f"{card.cost_usd:.4f} USD"] if card.cost_usd else []
+        return made
+
+    def html(self) -> str:
+        """The page."""
+        return render("wall.html.j2", wall=self)
+
+
+def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
+    """The clips of a batch; of several lines of one source the last counts, since a batch that goes on adds lines.
+
+    Raises:
+        BadInput: it can't be read, or a line is no JSON object of a clip.
+    """
+    try:
+        lines = manifest.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The manifest {manifest} can't be read: {error}.", field="manifest") from None
+    found: dict[str, ClipLine] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            clip = ClipLine.model_validate(json.loads(line))
+        except (ValueError, ValidationError) as error:
+            if number == len(lines):
+                break  # it is being written
+            why = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+            told = f"{'.'.join(map(str, why['loc']))}: {why['msg']}" if why else "it is not JSON"
+            raise BadInput(f"Line {number} of {manifest} can't be used: {told}.", field="manifest") from None
+        found[clip.source] = clip
+    return tuple(found.values())
+
+
+def write_wall(manifest: Path, destination: Path | None = None, *, title: str = "Batch") -> Path:
+    """Write a batch's index page, `index.html` beside its manifest unless said otherwise.
+
+    Raises:
+        BadInput: the manifest can't be used.
+    """
+    target = destination or manifest.with_name("index.html")
+    clips = read_manifest(manifest)
+    cards = tuple(_card(clip, manifest.parent, target) for clip in clips)
+    own = Card(
+        title=title, state="completed" if all(card.state == "completed" for card in cards) else "partly completed",
+        recipe="batch", asked=f"{len(cards)} clips", page=target.name,
+        poster=next((card.poster for card in cards if card.poster), None),
+        billed_seconds=sum(card.billed_seconds for card in cards), took=sum(card.took for card in cards),
+        cost_usd=sum(card.cost_usd or 0.0 for card in cards), stand_in=any(card.stand_in for card in cards),
+    )
+    wall = Wall(title, "batch", cards, own, f"{len(cards)} clips", "Clips", "The manifest has no clips yet.")
+    with written_whole(target) as part:
+        part.write_text(wall.html(), "utf-8")
+    return target
+
+
+def _card(clip: ClipLine, folder: Path, page: Path) -> Card:
+    poster = run_page = None
+    if clip.outputs:
+        first = folder / clip.outputs[0]
+        beside = companions(first, is_film=True)
+        own = (first,) if first.suffix.lower() in _PICTURES else ()
+        poster, run_page = _first_there((beside["poster"], *own)), _first_there((beside["page"],))
+    return Card(
+        title=Path(show_source(clip.source)).name or clip.source, state=clip.status, source=show_source(clip.source),
+        asked=clip.prompt or "", models=(clip.model,) if clip.model else (),
+        page=None if run_page is None else link_to(run_page, page),
+        poster=None if poster is None else link_to(poster, page), billed_seconds=clip.billed_seconds,
+        cost_usd=clip.cost_usd, took=clip.took, stand_in=clip.stand_in, error=clip.error or "",
+    )
+
+
+def _first_there(paths: Iterable[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _long(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,35 @@
+"""The run's page as a task."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from reelflow.destination import companions
+from reelflow.errors import ReelflowError
+from reelflow.media.probe import Probe
+from reelflow.page.run_page import write_run_page
+from reelflow.plan import Plan
+from reelflow.recipe import Recipe
+from reelflow.report import Report
+from tasks.facts import note
+from tasks.run import current_run
+
+
+@task(task_run_name="write the page", cache_policy=NO_CACHE, timeout_seconds=600)
+async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None) -> Report:
+    """Write the page of a run beside its first output, which is read as `film`.
+
+    The film is there by now: a page that can't be written is told, and no reason for the run to fail.
+    """
+    run, report = current_run(), note()
+    page = companions(report.outputs[0], is_film=False)["page"]
+    if not report.commands and page.exists():
+        # The films were here already, and so is the page of the run that made them.
+        return note(page=page)
+    source = None if plan.source.path.is_relative_to(run.scratch) else plan.source.path
+    try:
+        return note(page=await write_run_page(recipe, plan, report, film, page, source=source, ffmpeg=run.ffmpeg))
+    except (ReelflowError, OSError) as error:
+        get_run_logger().warning("The run's page could not be written: %s", error)
+        return report
