@@ -11,7 +11,9 @@ import yaml
 from reelflow.errors import BadInput, BadRecipe, Fault
 from reelflow.recipe import Recipe, parse_recipe
 
-GALLERY = Path(__file__).parent.parent / "recipes"
+# In a wheel they lie within the package, in a checkout beside it.
+_WITHIN = Path(__file__).parent / "recipes"
+GALLERY = _WITHIN if _WITHIN.is_dir() else Path(__file__).parent.parent / "recipes"
 """The folder of recipes that come with reelflow; one is asked for by its name."""
 
 _MAX_BYTES = 256 * 1024
