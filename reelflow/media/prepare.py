@@ -63,7 +63,7 @@ async def prepare(
         warnings: tuple[str, ...] = ()
         # A copy decodes nothing, so there is nothing to count.
         if isinstance(feed, FromFilm) and phase.how is How.ENCODE and not phase.is_picture:
-            warnings = tuple(decoding_warnings(feed.film, feed.span.frames, ended))
+            warnings = tuple(decoding_warnings(feed.film, phase.pictures.read_at_least(phase.frames), ended))
         if strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
     return Prepared(destination, made.frames, made.seconds, phase.how, warnings,
