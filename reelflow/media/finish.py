@@ -79,8 +79,17 @@ def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:
         # What lies behind the last frame that is wanted is never read.
         return decoding_warnings(result, min(result.frames, feed.sent), ended)
     if isinstance(feed, FromFilm) and not all(output.copies for output in phase.outputs):
-        return decoding_warnings(feed.film, feed.span.frames, ended)
+        return decoding_warnings(feed.film, phase.pictures.read_at_least(_reached(phase)), ended)
     return []
+
+
+def _reached(phase: Finish) -> int:
+    """How many frames come out of the output that goes on to the clip's end; 0 where none does."""
+    ends = {
+        output: output.first + (output.frames / output.rate * phase.clip.rate if output.rate else output.frames)
+        for output in phase.outputs if not output.copies
+    }
+    return max((output.frames for output, end in ends.items() if end > phase.clip.frames - 1), default=0)
 
 
 async def _made(output: Output, part: Path) -> Probe | None:

@@ -60,6 +60,8 @@ class MediaStep(Step):
     draws: ClassVar[bool] = True
     plays: ClassVar[bool] = False
     analyses: ClassVar[str | None] = None
+    cuts: ClassVar[bool] = False
+    """Whether pictures are left away, so that what lies behind the last one that is wanted is never read."""
 
     def changes_sound(self) -> bool:
         """Whether the sound is another one afterwards, and not only cut or chosen."""

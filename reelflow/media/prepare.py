@@ -72,7 +72,8 @@ async def prepare(
         check_prepared(phase, made)
         warnings: tuple[str, ...] = ()
         if isinstance(feed, FromFilm) and not phase.is_picture:
-            warnings = await _warnings(feed, ended, ffmpeg, timeout)
+            read = phase.pictures.read_at_least(phase.frames)
+            warnings = await _warnings(feed, read, ended, ffmpeg, timeout)
         if strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
     return Prepared(destination, made.frames, made.seconds, How.ENCODE, warnings,
@@ -88,12 +89,12 @@ async def probe_made(part: Path, title: str) -> Probe:
         raise MediaFailed(f"What was made ({title}) can't be used: it {why}") from None
 
 
-async def _warnings(feed: FromFilm, ended: Ended, ffmpeg: Path, timeout: float) -> tuple[str, ...]:
-    """What there is to say of damage in a film's span, and not only before it.
+async def _warnings(feed: FromFilm, frames: int, ended: Ended, ffmpeg: Path, timeout: float) -> tuple[str, ...]:
+    """What there is to say of damage in a film's span, of which `frames` were needed, and not only before it.
 
     A seek into the middle of a group of pictures always errs, up to the next whole one.
     """
-    warnings = tuple(decoding_warnings(feed.film, feed.span.frames, ended))
+    warnings = tuple(decoding_warnings(feed.film, frames, ended))
     seek = seek_for(feed.film, feed.span)
     if warnings and "errors" in warnings[0] and seek:
         before = await run_ffmpeg(

@@ -42,7 +42,7 @@ class Stabilise(MediaStep):
     def draw(self, reel: Reel, op: Op, given: Given) -> Reel:
         # Smoothed over about a third of a second to each side. Where its one zoom is not enough, edges are kept as they
         # were before, rather than black.
-        options = {"optzoom": 1, "crop": "keep"} if self.crop else {"optzoom": 0, "crop": "black"}
+        options = {"optzoom": 1, "crop": "keep"} if self.crop else {"optzoom": 0, "crop": "black", "optalgo": "gauss"}
         return reel.settled(op.before).exactly().filtered(
             "vidstabtransform", input=given.own(op, ".trf"), smoothing=max(5, round(op.before.rate / 3)),
             interpol="bicubic", **options,

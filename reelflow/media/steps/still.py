@@ -24,6 +24,7 @@ class Still(MediaStep):
     name = "still"
     short = "at"
     bare = True
+    cuts = True
 
     at: Literal["middle", "last"] | Time = Field(0.0, description="The moment: seconds, `middle` or `last`.")
 

@@ -28,6 +28,7 @@ class Trim(MediaStep):
 
     name = "trim"
     plays = True
+    cuts = True
 
     start: Time | None = Field(None, description="Where it begins; from the beginning if left away.")
     end: Time | None = Field(None, description="Where it ends; at the end if left away.")

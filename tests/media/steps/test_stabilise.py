@@ -50,6 +50,7 @@ async def test_what_shook_stands_still_without_black_edges(film: Film, make: Mak
 async def test_the_whole_picture_can_be_kept_with_its_edges(film: Film, make: Make, either: Path) -> None:
     source = await film(SHAKY)
     whole = await make([{"stabilise": {"crop": False}}], source, build=either)
+    assert whole.finished.warnings == ()
     larger = await make(["stabilise"], source, build=either)
     before = pictures(source)[12].astype(int)
     found = []
