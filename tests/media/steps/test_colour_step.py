@@ -51,11 +51,11 @@ async def test_what_colours_are_for_ffmpeg(film: Film, make: Make, tmp_path: Pat
 
 @pytest.mark.parametrize("size", [2, 17, 33])
 async def test_a_lut_that_changes_nothing_changes_nothing(
-    film: Film, make: Make, tmp_path: Path, build: Path, size: int
+    film: Film, make: Make, tmp_path: Path, either: Path, size: int
 ) -> None:
     source = await film(BARS)
     before, after = pictures(source), pictures(
-        (await make([{"colour": {"lut": str(cube(tmp_path / "same.cube", same, size))}}], source, build=build)).path)
+        (await make([{"colour": {"lut": str(cube(tmp_path / "same.cube", same, size))}}], source, build=either)).path)
     assert len(before) == len(after) == 10
     for x in range(12, 320, 20):
         for y in range(10, 180, 20):
@@ -74,10 +74,10 @@ async def test_a_lut_does_what_it_says_whatever_it_is_called(
     assert is_near(colour_at(pictures(made.path)[2], 32, 32), (160, 64, 159), 3)
 
 
-async def test_a_lut_works_on_a_picture_in_all_of_its_colour(tmp_path: Path, make: Make, build: Path) -> None:
+async def test_a_lut_works_on_a_picture_in_all_of_its_colour(tmp_path: Path, make: Make, either: Path) -> None:
     Image.new("RGB", (64, 48), (200, 30, 90)).save(tmp_path / "p.png")
     lut = cube(tmp_path / "l.cube", lambda red, green, blue: (green, blue, red))
-    made = await make([{"colour": {"lut": str(lut)}}], tmp_path / "p.png", build=build)
+    made = await make([{"colour": {"lut": str(lut)}}], tmp_path / "p.png", build=either)
     assert is_near(colour_at(picture(made.path), 32, 24), (30, 90, 200), 2) and "format=yuv444p" in made.graph
 
 
@@ -90,10 +90,10 @@ async def test_a_lut_works_on_a_picture_in_all_of_its_colour(tmp_path: Path, mak
     ({"temperature": 12000}, lambda r, g, b: r - b < 30),
 ])
 async def test_each_knob_turns_what_it_says(
-    film: Film, make: Make, build: Path, asked: dict[str, Any], judge: Callable[[int, int, int], bool]
+    film: Film, make: Make, either: Path, asked: dict[str, Any], judge: Callable[[int, int, int], bool]
 ) -> None:
     source = await film("color=0x966e5a:s=64x64:r=25:d=0.2")  # 150, 110, 90
-    made = await make([{"colour": asked}], source, build=build)
+    made = await make([{"colour": asked}], source, build=either)
     red, green, blue = colour_at(pictures(made.path)[2], 32, 32)
     assert judge(red, green, blue), (red, green, blue)
 

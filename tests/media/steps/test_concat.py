@@ -47,12 +47,12 @@ async def test_every_frame_of_films_of_one_rate_comes_once(
 
 
 async def test_films_of_other_rates_and_sizes_are_brought_to_the_first_one_s(
-    tmp_path: Path, make: Make, build: Path
+    tmp_path: Path, make: Make, either: Path
 ) -> None:
     one = write_numbered(tmp_path / "1.mp4", frames=25, size=(320, 180))
     slow = write_numbered(tmp_path / "2.mp4", frames=10, rate=10, size=(160, 90), first=100)
     fast = write_numbered(tmp_path / "3.mp4", frames=60, rate=60, size=(640, 360), first=200)
-    made = await make([{"concat": [str(slow), str(fast)]}], one, build=build)
+    made = await make([{"concat": [str(slow), str(fast)]}], one, build=either)
     shown = [one.number for one in read_numbers(made.path)]
     assert made.probe.shown == Size(320, 180) and len(shown) == 75 and shown[:25] == list(range(25))
     assert all(number is not None and abs((number - 100) - index * 0.4) <= 0.51
@@ -77,12 +77,12 @@ async def test_another_shape_gets_in_as_was_asked(
     assert is_near(colour_at(shown[7], 20, 90), left, 3) and is_near(colour_at(shown[7], 160, 90), middle, 3)
 
 
-async def test_colours_of_films_that_are_stored_otherwise_are_the_same(film: Film, make: Make, build: Path) -> None:
+async def test_colours_of_films_that_are_stored_otherwise_are_the_same(film: Film, make: Make, either: Path) -> None:
     grey = "color=0xc08040:s=320x180:r=25:d=0.2"
     first = await film(grey, name="1.mp4")
     full = await film(grey, name="2.mp4", options=(
         "-vf", "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p,setparams=colorspace=smpte170m:range=pc"))
-    shown = pictures((await make([{"concat": [str(full)]}], first, build=build)).path)
+    shown = pictures((await make([{"concat": [str(full)]}], first, build=either)).path)
     assert all(is_near(colour_at(shown[number], 160, 90), (192, 128, 64), 3) for number in (2, 7))
 
 
@@ -111,10 +111,10 @@ async def test_every_track_goes_on_with_the_other_film_s_sound(film: Film, make:
         assert abs(pitch(heard, 0.2, 0.8) - own) < 3 and abs(pitch(heard, 1.2, 1.8) - 660) < 3
 
 
-async def test_the_same_film_twice_and_steps_behind_it(tmp_path: Path, make: Make, build: Path) -> None:
+async def test_the_same_film_twice_and_steps_behind_it(tmp_path: Path, make: Make, either: Path) -> None:
     one = write_numbered(tmp_path / "1.mp4", frames=25)
     made = await make(
-        [{"concat": [str(one), str(one)]}, {"trim": {"start": 0.8, "end": 2.2}}, {"speed": 2}], one, build=build)
+        [{"concat": [str(one), str(one)]}, {"trim": {"start": 0.8, "end": 2.2}}, {"speed": 2}], one, build=either)
     assert [one.number for one in read_numbers(made.path)] == [20, 22, 24, *range(1, 25, 2), *(0, 2, 4)][:18]
     assert len(made.plan.finish.clip.sounds) == 1 and made.plan.finish.timeline is None
     assert [round(beep, 1) for beep in onsets(wave(made.path))] == [0.1, 0.6]

@@ -33,13 +33,13 @@ async def test_what_a_part_is_for_ffmpeg(film: Film, make: Make, asked: Any, wan
     ({"width": "50%", "height": 90, "x": "50%"}, (GREEN, GREEN, WHITE, WHITE)),
 ])
 async def test_the_part_is_the_right_one(
-    film: Film, tmp_path: Path, make: Make, build: Path, asked: dict[str, Any],
+    film: Film, tmp_path: Path, make: Make, either: Path, asked: dict[str, Any],
     corners: tuple[tuple[int, int, int], ...],
 ) -> None:
     quarters(tmp_path / "q.png")
     source = await film(f"movie={tmp_path / 'q.png'},loop=-1:1:0,fps=25,trim=end_frame=5")
-    for made in (await make([{"crop": asked}], source, build=build),
-                 await make([{"crop": asked}], tmp_path / "q.png", build=build)):
+    for made in (await make([{"crop": asked}], source, build=either),
+                 await make([{"crop": asked}], tmp_path / "q.png", build=either)):
         shown = picture(made.path) if made.probe.is_picture else pictures(made.path)[2]
         size = made.plan.finish.clip.size
         assert shown.shape == (size.height, size.width, 3)
@@ -56,11 +56,11 @@ async def test_parts_of_parts_and_a_size_are_one_cut_and_one_scaling(film: Film,
 
 
 async def test_a_part_of_a_film_that_is_stored_on_its_side_or_wide(
-    film: Film, tmp_path: Path, make: Make, build: Path
+    film: Film, tmp_path: Path, make: Make, either: Path
 ) -> None:
     quarters(tmp_path / "q.png", (160, 90))
     wide = await film(f"movie={tmp_path / 'q.png'},loop=-1:1:0,fps=25,trim=end_frame=5,scale=80:90,setsar=2")
-    made = await make([{"crop": {"width": "50%", "height": "50%", "x": "50%", "y": 0}}], wide, build=build)
+    made = await make([{"crop": {"width": "50%", "height": "50%", "x": "50%", "y": 0}}], wide, build=either)
     assert made.probe.shown == Size(80, 46) and is_near(colour_at(pictures(made.path)[2], 60, 15), GREEN, 5)
 
 

@@ -34,10 +34,10 @@ async def test_the_stronger_the_less_noise_and_edges_stay(film: Film, make: Make
     assert noise == sorted(noise, reverse=True) and noise[3] < noise[0] / 2
 
 
-async def test_a_picture_has_noise_too(tmp_path: Path, make: Make, build: Path) -> None:
+async def test_a_picture_has_noise_too(tmp_path: Path, make: Make, either: Path) -> None:
     grain = np.random.default_rng(1).normal(0, 8, (90, 160, 1)).repeat(3, 2)
     Image.fromarray((128 + grain).astype(np.uint8)).save(tmp_path / "p.png")
-    left = [float(picture((await make([{"denoise": strength}], tmp_path / "p.png", build=build)).path).std())
+    left = [float(picture((await make([{"denoise": strength}], tmp_path / "p.png", build=either)).path).std())
             for strength in ("light", "medium", "strong")]
     assert left == sorted(left, reverse=True) and left[0] < 7 and left[2] < 3
 

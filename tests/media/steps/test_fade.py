@@ -35,8 +35,8 @@ async def test_pictures_come_up_and_go_down(film: Film, make: Make, build: Path,
     assert (np.diff(away[:11]) < 1).all() and (np.diff(away[39:]) > -1).all()
 
 
-async def test_sound_comes_up_and_goes_down_with_them(film: Film, make: Make, build: Path) -> None:
-    made = await make([{"fade": {"in": 0.5, "out": 0.5}}], await film(GREY, TONE), build=build)
+async def test_sound_comes_up_and_goes_down_with_them(film: Film, make: Make, either: Path) -> None:
+    made = await make([{"fade": {"in": 0.5, "out": 0.5}}], await film(GREY, TONE), build=either)
     heard = wave(made.path)
     whole = level(heard, 0.7, 1.3)
     assert level(heard, 0, 0.05) < whole - 20 and level(heard, 1.95, 2.0) < whole - 20

@@ -15,13 +15,13 @@ from reelflow.errors import BadInput
 @pytest.mark.parametrize(("direction", "name", "corners"), [
     ("horizontal", "hflip", (GREEN, RED, WHITE, BLUE)), ("vertical", "vflip", (BLUE, WHITE, RED, GREEN))])
 async def test_corners_change_places(
-    film: Film, tmp_path: Path, make: Make, build: Path, direction: str, name: str,
+    film: Film, tmp_path: Path, make: Make, either: Path, direction: str, name: str,
     corners: tuple[tuple[int, int, int], ...],
 ) -> None:
     quarters(tmp_path / "q.png")
     source = await film(f"movie={tmp_path / 'q.png'},loop=-1:1:0,fps=25,trim=end_frame=5")
-    for made in (await make([{"flip": direction}], source, build=build),
-                 await make([{"flip": {"direction": direction}}], tmp_path / "q.png", build=build)):
+    for made in (await make([{"flip": direction}], source, build=either),
+                 await make([{"flip": {"direction": direction}}], tmp_path / "q.png", build=either)):
         assert f";{name};" in made.graph
         shown = picture(made.path) if made.probe.is_picture else pictures(made.path)[2]
         found = [colour_at(shown, x, y) for y in (22, 68) for x in (40, 120)]

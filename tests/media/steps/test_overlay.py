@@ -40,12 +40,12 @@ async def test_what_an_overlay_is_for_ffmpeg(film: Film, tmp_path: Path, make: M
     ("centre", (130, 74)),
 ])
 async def test_it_lies_exactly_in_its_corner(
-    film: Film, tmp_path: Path, make: Make, build: Path, corner: str, box: tuple[int, int]
+    film: Film, tmp_path: Path, make: Make, either: Path, corner: str, box: tuple[int, int]
 ) -> None:
     image = logo(tmp_path / "logo.png")
     made = await make(
         [{"overlay": {"image": str(image), "corner": corner, "width": 60, "margin": 10}}], await film(GREY),
-        build=build)
+        build=either)
     shown = pictures(made.path)[12].astype(int)
     red = shown[:, :, 0] - shown[:, :, 2] > 90
     rows, columns = np.flatnonzero(red.any(1)), np.flatnonzero(red.any(0))
@@ -61,11 +61,11 @@ async def test_it_lies_exactly_in_its_corner(
     ("odd 'name' [1],:;%.png", (30, 90, 200, 255), {}), ("grey.png", (70, 70, 70), {}),
 ])
 async def test_colours_are_those_of_the_file(
-    film: Film, tmp_path: Path, make: Make, build: Path, name: str, colour: tuple[int, ...], options: dict[str, Any]
+    film: Film, tmp_path: Path, make: Make, either: Path, name: str, colour: tuple[int, ...], options: dict[str, Any]
 ) -> None:
     image = logo(tmp_path / name, colour=colour, **options)
     made = await make([{"overlay": {"image": str(image), "width": "50%", "corner": "centre"}}], await film(GREY),
-                      build=build)
+                      build=either)
     assert is_near(colour_at(pictures(made.path)[0], 160, 90), colour[:3], 4)  # type: ignore[arg-type]
 
 
@@ -133,10 +133,10 @@ async def test_a_photo_taken_on_its_side_is_laid_upright(film: Film, tmp_path: P
     assert is_near(colour_at(shown, 160, 120), (20, 20, 220), 8)
 
 
-async def test_it_is_laid_over_a_picture_too(tmp_path: Path, make: Make, build: Path) -> None:
+async def test_it_is_laid_over_a_picture_too(tmp_path: Path, make: Make, either: Path) -> None:
     Image.new("RGB", (321, 181), (10, 200, 90)).save(tmp_path / "p.png")
     image = logo(tmp_path / "logo.png")
-    made = await make([{"overlay": {"image": str(image), "width": 60, "margin": 10}}], tmp_path / "p.png", build=build)
+    made = await make([{"overlay": {"image": str(image), "width": 60, "margin": 10}}], tmp_path / "p.png", build=either)
     shown = picture(made.path)
     assert is_near(colour_at(shown, 40, 40), (10, 200, 90), 2)
     width, height = made.plan.finish.clip.size.width, made.plan.finish.clip.size.height

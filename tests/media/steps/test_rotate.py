@@ -35,12 +35,12 @@ async def test_what_a_turn_is_for_ffmpeg(film: Film, make: Make, degrees: int, f
 @pytest.mark.parametrize(("degrees", "corners"), [
     (90, (BLUE, RED, WHITE, GREEN)), (180, (WHITE, BLUE, GREEN, RED)), (270, (GREEN, WHITE, RED, BLUE))])
 async def test_corners_change_places_clockwise(
-    film: Film, tmp_path: Path, make: Make, build: Path, degrees: int, corners: tuple[tuple[int, int, int], ...]
+    film: Film, tmp_path: Path, make: Make, either: Path, degrees: int, corners: tuple[tuple[int, int, int], ...]
 ) -> None:
     quarters(tmp_path / "q.png")
     source = await film(f"movie={tmp_path / 'q.png'},loop=-1:1:0,fps=25,trim=end_frame=5")
-    for made in (await make([{"rotate": degrees}], source, build=build),
-                 await make([{"rotate": degrees}], tmp_path / "q.png", build=build)):
+    for made in (await make([{"rotate": degrees}], source, build=either),
+                 await make([{"rotate": degrees}], tmp_path / "q.png", build=either)):
         size = made.plan.finish.clip.size
         assert (size.width, size.height) == ((160, 90) if degrees == 180 else (90, 160))
         shown = picture(made.path) if made.probe.is_picture else pictures(made.path)[2]

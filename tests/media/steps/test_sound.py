@@ -28,9 +28,9 @@ async def test_dropped_sound_leaves_the_pictures_as_they_are(film: Film, make: M
     assert "-filter_complex" not in command and command.count("-i") == 1
 
 
-async def test_the_one_track_that_is_kept_is_copied(film: Film, make: Make, build: Path) -> None:
+async def test_the_one_track_that_is_kept_is_copied(film: Film, make: Make, either: Path) -> None:
     source = await film(GREY, tone(440), tone(880), tone(1320))
-    made = await make([{"sound": {"keep": 2}}], source, build=build)
+    made = await make([{"sound": {"keep": 2}}], source, build=either)
     command = made.finished.commands[-1]
     assert command[command.index("-c:a:0") + 1] == "copy" and "-filter_complex" not in command
     assert len(made.probe.sounds) == 1 and abs(pitch(wave(made.path), 0.5, 1.5) - 880) < 3
@@ -87,20 +87,20 @@ async def test_a_short_sound_is_followed_by_silence_or_begins_again(
 
 
 async def test_a_film_s_sound_comes_as_it_lies_beside_its_picture(
-    film: Film, tmp_path: Path, make: Make, build: Path
+    film: Film, tmp_path: Path, make: Make, either: Path
 ) -> None:
     other = write_numbered(tmp_path / "late.mkv", frames=75, late=1.25, sound_late=1.5)
-    made = await make([{"sound": {"replace": str(other)}}], await film(GREY), build=build)
+    made = await make([{"sound": {"replace": str(other)}}], await film(GREY), build=either)
     assert [round(beep, 2) for beep in read_beeps(made.path)] == [0.25, 1.25]
     assert (await probe(other)) == (await probe_sound(other))
 
 
 async def test_what_is_mixed_in_is_heard_along_with_every_track(
-    film: Film, sound_file: Film, make: Make, build: Path
+    film: Film, sound_file: Film, make: Make, either: Path
 ) -> None:
     source = await film(GREY, tone(440), tone(880))
     music = await sound_file(tone(2000, 1), "m.flac")
-    made = await make([{"sound": {"mix": str(music), "volume": -12}}], source, build=build)
+    made = await make([{"sound": {"mix": str(music), "volume": -12}}], source, build=either)
     for track, own in ((0, 440), (1, 880)):
         heard = wave(made.path, track)
         assert abs(pitch(heard, 0.2, 0.9) - own) < 3
@@ -126,9 +126,9 @@ async def test_music_goes_down_while_the_film_speaks(
     assert before - quiet > 6 and abs(after - before) < 1
 
 
-async def test_the_volume_of_the_film_itself(film: Film, make: Make, build: Path) -> None:
+async def test_the_volume_of_the_film_itself(film: Film, make: Make, either: Path) -> None:
     source = await film(GREY, tone(440), tone(880))
-    made = await make([{"sound": {"volume": -10}}], source, build=build)
+    made = await make([{"sound": {"volume": -10}}], source, build=either)
     assert abs(level(wave(made.path, 1), 0.2, 1.8) + 25.05) < 0.3
 
 
@@ -140,22 +140,22 @@ async def test_dropped_sound_does_not_come_back(film: Film, sound_file: Film, ma
     assert abs(pitch(heard, 0.5, 1.5) - 2000) < 3 and abs(level(heard, 0.5, 1.5) + 15.05) < 0.3
 
 
-async def test_a_new_sound_goes_along_with_a_trim(film: Film, tmp_path: Path, make: Make, build: Path) -> None:
+async def test_a_new_sound_goes_along_with_a_trim(film: Film, tmp_path: Path, make: Make, either: Path) -> None:
     beeps = write_numbered(tmp_path / "b.mp4", frames=125)
     numbered = write_numbered(tmp_path / "n.mp4", frames=125, sound=None)
     made = await make(
-        [{"sound": {"replace": str(beeps)}}, {"trim": {"start": 0.8, "end": 3}}, {"speed": 2}], numbered, build=build)
+        [{"sound": {"replace": str(beeps)}}, {"trim": {"start": 0.8, "end": 3}}, {"speed": 2}], numbered, build=either)
     assert [one.number for one in read_numbers(made.path)] == list(range(20, 75, 2))
     assert [round(beep, 1) for beep in onsets(wave(made.path))] == [0.1, 0.6]
 
 
 @pytest.mark.parametrize("steps", [[{"trim": {"start": 0.4}}], [{"sound": {"volume": -6}}], [{"speed": 2}]])
 async def test_several_files_come_from_one_command(
-    film: Film, make: Make, build: Path, steps: list[dict[str, Any]]
+    film: Film, make: Make, either: Path, steps: list[dict[str, Any]]
 ) -> None:
     source = await film(GREY, tone(440), tone(880))
     outputs = [{"path": "a.mp4"}, {"path": "b.mkv"}, {"path": "c.mp4", "clip": {"start": 0.2, "duration": 0.4}}]
-    made = await make(steps, source, outputs, build=build)
+    made = await make(steps, source, outputs, build=either)
     assert len(made.finished.commands) == 1
     for path, seconds in zip(made.finished.paths, (made.probe.seconds, made.probe.seconds, 0.4), strict=True):
         facts = await probe(path)

@@ -43,11 +43,11 @@ async def test_what_a_text_is_for_ffmpeg(film: Film, make: Make, tmp_path: Path)
     ("bottom-right", None, None, 312, 172),
 ])
 async def test_it_lies_where_it_was_asked_to(
-    film: Film, make: Make, build: Path, position: str, left: int | None, top: int | None, right: int | None,
+    film: Film, make: Make, either: Path, position: str, left: int | None, top: int | None, right: int | None,
     bottom: int | None,
 ) -> None:
     made = await make([{"text": {"text": "HOH", "position": position, "size": 30, "background": "none"}}],
-                      await film(GREY), build=build)
+                      await film(GREY), build=either)
     box = bounds(pictures(made.path)[12], (255, 255, 255))
     for found, wanted in zip(box, (left, top, right, bottom), strict=True):
         assert wanted is None or abs(found - wanted) <= 6
@@ -61,10 +61,10 @@ async def test_it_lies_where_it_was_asked_to(
 @pytest.mark.parametrize(("colour", "wanted"), [
     ("gold", (255, 215, 0)), ("#20A0ff", (32, 160, 255)), ("white", (255, 255, 255)), ("#102030", (16, 32, 48))])
 async def test_letters_have_their_colour(
-    film: Film, make: Make, build: Path, colour: str, wanted: tuple[int, int, int]
+    film: Film, make: Make, either: Path, colour: str, wanted: tuple[int, int, int]
 ) -> None:
     made = await make([{"text": {"text": "I", "colour": colour, "size": "60%", "position": "middle"}}],
-                      await film(GREY), build=build)
+                      await film(GREY), build=either)
     assert np.abs(pictures(made.path)[0][85:95, 158:162].astype(int).mean((0, 1)) - wanted).max() < 8
 
 
@@ -108,12 +108,12 @@ async def test_it_comes_up_and_goes_down(film: Film, make: Make, build: Path) ->
     assert 110 < light[7] < 230 and 110 < light[17] < 230
 
 
-async def test_it_is_drawn_on_a_picture_too(tmp_path: Path, make: Make, build: Path) -> None:
+async def test_it_is_drawn_on_a_picture_too(tmp_path: Path, make: Make, either: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (320, 180), (10, 90, 200)).save(tmp_path / "p.png")
     made = await make([{"text": {"text": "I", "size": "60%", "position": "middle", "colour": "#ff2000"}}],
-                      tmp_path / "p.png", build=build)
+                      tmp_path / "p.png", build=either)
     shown = picture(made.path).astype(int)
     assert np.abs(shown[90, 160] - (255, 32, 0)).max() < 6 and np.abs(shown[90, 20] - (10, 90, 200)).max() < 3
 
