@@ -54,7 +54,8 @@ def prefect_server(own_prefect_home: None, tmp_path_factory: pytest.TempPathFact
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("prefect") / "server.log"
-    environment = {**os.environ, "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}
+    environment = {**os.environ, "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+                   "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"}
     with log.open("wb") as written:
         server = subprocess.Popen(
             [str(Path(sys.executable).parent / "prefect"), "server", "start", "--port", str(port)], env=environment,
