@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
@@ -19,6 +19,7 @@ from reelflow.job.submission import Bought
 from reelflow.job.wire import JobStatusResponse, Wish
 from reelflow.media.probe import probe
 from tasks.facts import note, note_kept, note_standing
+from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import current_run
 
@@ -93,7 +94,8 @@ async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> P
     run = current_run()
 
     async def check(path: Path) -> float | None:
-        film = await probe(path)
+        async with run.looking:
+            film = await probe(path)
         # What can be matched by its frames is the finish's to decide; this is for what is no result at all.
         if about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2:
             raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, cast
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
 
 @contextlib.contextmanager
@@ -36,6 +38,19 @@ def cancelled_by_sigterm() -> Iterator[asyncio.Event]:
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, previous)
+
+
+async def cancelled_in_order(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Run a flow's whole work so that SIGTERM cancels it, and a run that somebody cancels ends as Cancelled."""
+    with cancelled_by_sigterm() as stopped:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not (stopped.is_set() and await is_being_cancelled()):
+                raise
+            # Prefect takes a state that a flow gives for the run's own; nobody else gets to see it.
+            return cast(dict[str, Any], Cancelled(
+                message="Stopped; what was bought by then is in the ledger (`reelflow jobs list`)."))
 
 
 async def is_being_cancelled() -> bool:
