@@ -42,7 +42,9 @@ from tasks.summary import Summary, growing
 
 quiet.install()
 
-OnEnd = Callable[[BatchClip, Line], Awaitable[None]]
+OnEnd = Callable[[BatchClip, Line, ReelflowError | None], Awaitable[None]]
+"""Told of each clip that has ended, its line in the manifest, and the error that it ended with. Must not raise."""
+
 UPLOAD_SECONDS = 10.0
 
 
@@ -78,7 +80,7 @@ async def make_many(
 ) -> dict[str, Any]:
     """Make all clips into `order.output`, a folder or a prefix; the manifest is brought there too where it's a prefix.
 
-    Gives what is to be told of the whole. `on_end` is told of each clip that has ended, and must not raise.
+    Gives what is to be told of the whole.
 
     Raises:
         OverBudget: all of it would cost more than it may; nothing was bought.
@@ -184,19 +186,22 @@ class _Works:
             except ReelflowError as error:
                 if isinstance(error, KeyRefused):
                     self.halted = error.message
-                await self._end(clip, latest.report.with_error(error), begun.took)
+                await self._end(clip, latest.report.with_error(error), begun.took, error)
             except Exception as error:  # a fault of ours must not take the other clips with it
                 get_run_logger().exception("Something unforeseen went wrong with %s.", clip.name)
                 told = f"Something unforeseen went wrong ({type(error).__name__}: {error}); the run's log says more."
-                await self._end(clip, replace(latest.report, status=RunStatus.FAILED, error=told), begun.took)
+                await self._end(
+                    clip, replace(latest.report, status=RunStatus.FAILED, error=told), begun.took, ReelflowError(told))
 
-    async def _end(self, clip: BatchClip, report: Report, took: float) -> None:
+    async def _end(
+        self, clip: BatchClip, report: Report, took: float, error: ReelflowError | None = None
+    ) -> None:
         line = line_of(report, clip.name, took=took)
         self.manifest.add(line)
         self.summary.add(line)
         self._halt_if_enough()
         if self.on_end is not None:
-            await self.on_end(clip, line)
+            await self.on_end(clip, line, error)
 
     def _halt_if_enough(self) -> None:
         most, bad = self.many.max_failures, self.summary.tally.bad

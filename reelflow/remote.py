@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,15 @@ def fetch(address: str, target: Path, *, max_bytes: int) -> None:
                 if copied > max_bytes:
                     raise _too_large(address, max_bytes)
                 here.write(chunk)
+
+
+def digest(address: str) -> str:
+    """The SHA-256 of a file's bytes, in hex. Raises BadInput, SourceFault."""
+    with _opened(address, "source") as (system, path, _), system.open(path, "rb") as there:
+        found = hashlib.sha256()
+        while chunk := there.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def put(path: Path, address: str) -> None:
