@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from flows.__main__ import QUIET
+from flows.setup import POOL
 from reelflow.errors import BadInput, ReelflowError
 from reelflow.settings import Settings, read_settings
 
@@ -27,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PREFECT_PORT = int(os.environ.get("REELFLOW_PREFECT_PORT", "4200"))
 STANDIN_PORT = int(os.environ.get("REELFLOW_STANDIN_PORT", "8642"))
-POOL = "reelflow"
 
 
 class Stopped(Exception):
@@ -81,10 +81,10 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
     _say("Starting Prefect …")
     _wait_for(f"{api}/health", running, seconds=120)
     for words in (
-        ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
-        ("--no-prompt", "deploy", "--all"),
+        (sys.executable, "-m", "flows", "setup"),
+        (_program("prefect"), "--no-prompt", "deploy", "--all"),
     ):
-        _once(_program("prefect"), *words, environment=environment, log=logs / "deploy.log")
+        _once(*words, environment=environment, log=logs / "deploy.log")
     start("worker", _program("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--name",
           "reelflow-local", seconds=20)
     queue = f"the stand-in at {environment['DECART_BASE_URL']} (no API key is set; nothing is billed)"

@@ -37,7 +37,7 @@ from reelflow.sources import is_address, show_source, source_stem
 from tasks import quiet
 from tasks.facts import note, reporting
 from tasks.folded import is_folded
-from tasks.job import Price, fetch_result, poll_job, resolve_model, submit_job
+from tasks.job import Price, fetch_result, job_slot, poll_job, resolve_model, submit_job
 from tasks.media import (
     find_source,
     finish_media,
@@ -272,7 +272,7 @@ class _Works:
         cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
-        async with run.jobs:
+        async with job_slot(run):
             bought = await buy_until_done(
                 run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
                 max_attempts=run.settings.max_attempts,

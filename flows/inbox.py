@@ -84,8 +84,9 @@ async def inbox(
     asked = {name: value for name, value in given.items() if value not in (None, "")}
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
+    where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
     return await cancelled_in_order(_emptied(
-        inbox.rstrip("/"), found, Order(outbox, max_cost_usd=max_cost_usd), Many(window),
+        where, found, Order(outbox, max_cost_usd=max_cost_usd), Many(window),
         settle_seconds=settle_seconds, max_clips=max_clips))
 
 

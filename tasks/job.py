@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.runtime import flow_run
 
-from reelflow.errors import BadResult, QueueFault, QueueUnreachable
+from reelflow.errors import BadInput, BadResult, QueueFault, QueueUnreachable
 from reelflow.job.buy import buy
 from reelflow.job.collect import await_job, fetch_job
 from reelflow.job.entry import Limits, Paid, Standing
@@ -21,7 +24,10 @@ from reelflow.media.probe import probe
 from tasks.facts import note, note_kept, note_standing
 from tasks.folded import task
 from tasks.phase import Phase, phase
-from tasks.run import current_run
+from tasks.run import Run, current_run
+
+# A worker that is killed gives its slots back after so long.
+LEASE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,29 @@ class Price:
     cost_usd: Decimal | None
     limit_usd: Decimal | None = None
     refresh: bool = False
+
+
+@contextlib.asynccontextmanager
+async def job_slot(run: Run) -> AsyncIterator[None]:
+    """A slot for a job from its submission to its result: of this run's own, and of those that all runs share.
+
+    Raises:
+        BadInput: slots are to be shared, and Prefect has no such limit.
+    """
+    async with run.jobs:
+        if not run.settings.share_jobs:
+            yield
+            return
+        try:
+            # A lease that can't be renewed must not end the waiting for what is paid.
+            async with concurrency(run.settings.jobs_limit, strict=True, lease_duration=LEASE_SECONDS,
+                                   raise_on_lease_renewal_failure=False):
+                yield
+        except ConcurrencySlotAcquisitionError as error:
+            raise BadInput(
+                f"No slot of Prefect's limit {run.settings.jobs_limit} can be had ({error}): run `reelflow setup` with "
+                "the key that the workers have, or set REELFLOW_SHARE_JOBS=false.", field="REELFLOW_SHARE_JOBS",
+            ) from None
 
 
 @task(task_run_name="resolve {name}", cache_policy=NO_CACHE)

@@ -32,9 +32,9 @@ PREFECT = str(Path(sys.executable).parent / "prefect")
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> None:
     """The deployments, made as the README says."""
-    for words in (["work-pool", "create", "reelflow", "--type", "process", "--overwrite"],
-                  ["--no-prompt", "deploy", "--all"]):
-        done = subprocess.run([PREFECT, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "DECART_API_KEY": "key-of-the-test"}
+    for words in ([sys.executable, "-m", "flows", "setup"], [PREFECT, "--no-prompt", "deploy", "--all"]):
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -94,7 +94,11 @@ ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> None:
     async with get_client() as client:
         found = {deployment.name: deployment for deployment in await client.read_deployments()}
-    assert {"restyle", "edit", "tryon", "motion", "image"} <= found.keys()
+    assert found.keys() >= {
+        "restyle", "edit", "tryon", "motion", "image", "pipeline", "batch", "inbox", "clean"}
+    assert not [schedule for one in found.values() for schedule in one.schedules if schedule.active]
+    assert {one.work_queue_name for name, one in found.items() if name in ("batch", "inbox", "clean")} == {"batch"}
+    assert {one.work_queue_name for name, one in found.items() if name in ("restyle", "pipeline")} == {"interactive"}
     assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
         (False, 1.0)]
     # pydantic leaves a description out of a form's field where the enum's docstring is the same sentence.
