@@ -25,7 +25,8 @@ QUEUES = {"interactive": 1, "batch": 2}
 HEARTBEAT_SECONDS = 30
 """How often a deployment's run shows that it lives; `prefect.yaml` sets it."""
 
-TAKEN_UP = "reelflow: a run whose worker died is taken up again"
+SILENT = "reelflow: a run that shows no sign of life is taken up again"
+CRASHED = "reelflow: a run whose process died is taken up again"
 FAILED = "reelflow: a run has failed"
 WAITING = "reelflow: a run waits for a person"
 LATE = "reelflow: a run is late"
@@ -88,18 +89,27 @@ async def _queue(client: PrefectClient, name: str, priority: int) -> None:
 
 async def _automations(client: PrefectClient, wanted: Wanted) -> list[AutomationCore]:
     """What is done of itself: a run whose heartbeat has stopped is scheduled again, and people are told."""
-    made = [AutomationCore(
-        name=TAKEN_UP, description="No event of it came for a while: its worker was killed, or its machine is gone.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": "prefect.flow-run.*"}, match_related=_OURS,
-            after={"prefect.flow-run.heartbeat"}, expect={"prefect.flow-run.*"}, for_each={"prefect.resource.id"},
-            posture=Posture.Proactive, threshold=1, within=dt.timedelta(seconds=wanted.dead_after),
+    # What it has bought is in the ledger, and what it has made has receipts. `tasks/stop.py` ends it in the end.
+    take_up = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True,
+                                 message="Its process is gone; a worker takes it up again.")
+    made = [
+        AutomationCore(
+            name=SILENT, description="No event of it came for a while: its machine is gone.", actions=[take_up],
+            trigger=EventTrigger(
+                match={"prefect.resource.id": "prefect.flow-run.*"}, match_related=_OURS,
+                after={_BEAT}, expect={"prefect.flow-run.*"}, for_each={"prefect.resource.id"},
+                posture=Posture.Proactive, threshold=1, within=dt.timedelta(seconds=wanted.dead_after)),
         ),
-        # What it has bought is in the ledger, and what it has made has receipts.
-        actions=[ChangeFlowRunState(
-            state=StateType.SCHEDULED, name="AwaitingRetry", force=True,
-            message="It has shown no sign of life; another worker takes it up.")],
-    )]
+        AutomationCore(
+            name=CRASHED, description="Its worker has seen its process die, as when memory runs out.",
+            actions=[take_up],
+            # Only what has begun to work: one that can't even be started would be started for ever.
+            trigger=EventTrigger(
+                match={"prefect.resource.id": "prefect.flow-run.*"}, match_related=_OURS,
+                after={_BEAT}, expect={"prefect.flow-run.Crashed"}, for_each={"prefect.resource.id"},
+                posture=Posture.Reactive, threshold=1, within=dt.timedelta(days=1)),
+        ),
+    ]
     if wanted.notify is None:
         return made
     tell = await _notification(client, wanted.notify)
@@ -118,6 +128,7 @@ async def _automations(client: PrefectClient, wanted: Wanted) -> list[Automation
     return made
 
 
+_BEAT = "prefect.flow-run.heartbeat"
 _OURS = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.reelflow"}
 
 

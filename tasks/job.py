@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -66,13 +67,30 @@ async def job_slot(run: Run) -> AsyncIterator[None]:
 
 @task(task_run_name="resolve {name}", cache_policy=NO_CACHE)
 async def resolve_model(name: str) -> str:
-    """Ask what a model's name stands for now; shows early whether the queue is there and takes the key."""
-    try:
-        return await current_run().client.resolve(name)
-    except QueueFault as fault:
-        if fault.status is None:
-            raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
-        raise
+    """Ask what a model's name stands for now; shows early whether the queue is there and takes the key.
+
+    It is asked once in a run, of however many clips: it's one answer for all of them.
+    """
+    run = current_run()
+    async with run.naming:
+        if name not in run.names:
+            run.names[name] = await _resolve(run, name)
+    return run.names[name]
+
+
+async def _resolve(run: Run, name: str) -> str:
+    for pause in (0.5, 2.0, None):
+        try:
+            return await run.client.resolve(name)
+        except QueueFault as fault:
+            # A connection that breaks says nothing yet, and asking costs nothing.
+            if pause is not None:
+                await asyncio.sleep(pause)
+            elif fault.status is None:
+                raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+            else:
+                raise
+    raise AssertionError("the last try ends the loop")
 
 
 @task(task_run_name="{title}: submit to {wish.model.name}", cache_policy=NO_CACHE, retries=0, persist_result=False)

@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -32,7 +32,8 @@ class Run:
     """The parts that the tasks of one flow run share.
 
     `encoding` lets one ffmpeg encode at a time (two at once on a few cores gain next to nothing), `looking` as many
-    children that look at files as there are cores, `jobs` as many jobs as the settings allow.
+    children that look at files as there are cores, `jobs` as many jobs as the settings allow. `names` says what models'
+    names stand for, as far as it was asked, one at a time (`naming`).
     """
 
     settings: Settings
@@ -44,6 +45,8 @@ class Run:
     encoding: asyncio.Semaphore
     looking: asyncio.Semaphore
     jobs: asyncio.Semaphore
+    names: dict[str, str] = field(default_factory=dict)
+    naming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 _current: ContextVar[Run] = ContextVar("run")

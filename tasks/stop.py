@@ -13,6 +13,11 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from reelflow.errors import ReelflowError
+
+MOST_BEGINNINGS = 10
+"""How often one flow run may be begun: by Prefect's retries, by a person's answers, and because its process died."""
+
 
 @contextlib.contextmanager
 def cancelled_by_sigterm() -> Iterator[asyncio.Event]:
@@ -41,7 +46,15 @@ def cancelled_by_sigterm() -> Iterator[asyncio.Event]:
 
 
 async def cancelled_in_order(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    """Run a flow's whole work so that SIGTERM cancels it, and a run that somebody cancels ends as Cancelled."""
+    """Run a flow's whole work so that SIGTERM cancels it, and a run that somebody cancels ends as Cancelled.
+
+    Raises:
+        ReelflowError: the run was begun so often that it seems to kill its process each time.
+    """
+    if (flow_run.run_count or 0) > MOST_BEGINNINGS:
+        work.close()
+        raise ReelflowError(f"This run was begun {flow_run.run_count} times and has not ended: it seems to kill its "
+                            "process (is there memory enough?). Start it anew when that is mended.")
     with cancelled_by_sigterm() as stopped:
         try:
             return await work

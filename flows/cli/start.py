@@ -133,8 +133,8 @@ def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         return
     if quiet:
-        if report.output:
-            Console(soft_wrap=True, highlight=False).print(escape(str(report.output)))
+        for made in report.uploaded or filter(None, (report.output,)):
+            Console(soft_wrap=True, highlight=False).print(escape(str(made)))
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold green]✓[/] {report.flow} {report.status.value}")

@@ -25,7 +25,7 @@ from prefect.events import emit_event
 from prefect.events.schemas.automations import EventTrigger
 
 from flows.restyle import restyle
-from flows.setup import TAKEN_UP, Wanted, set_up
+from flows.setup import CRASHED, SILENT, Wanted, set_up
 from reelflow.errors import BadInput
 from reelflow.manifest import read_manifest
 from reelflow.settings import read_settings
@@ -45,7 +45,8 @@ async def test_setup_made_again_changes_what_is_new_and_doubles_nothing() -> Non
     async with get_client() as client:
         limit = await client.read_global_concurrency_limit_by_name(settings.jobs_limit)
         queues = {queue.name: queue.priority for queue in await client.read_work_queues(work_pool_name="reelflow")}
-        (automation,) = await client.read_automations_by_name(TAKEN_UP)
+        (automation,) = await client.read_automations_by_name(SILENT)
+        assert len(await client.read_automations_by_name(CRASHED)) == 1
     assert limit.limit == 5
     assert queues["interactive"] < queues["batch"]
     assert isinstance(automation.trigger, EventTrigger)
