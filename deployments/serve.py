@@ -7,35 +7,22 @@ alone and the parts are ended in order: the worker before the server that it rep
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from deployments.parts import HOST, ROOT, Running, Stopped, check_free, part, program, wait_for
 from flows.__main__ import QUIET
-from reelflow.errors import BadInput, ReelflowError
+from flows.setup import POOL
+from reelflow.errors import ReelflowError
 from reelflow.settings import Settings, read_settings
 
-ROOT = Path(__file__).resolve().parent.parent
-HOST = "127.0.0.1"
 PREFECT_PORT = int(os.environ.get("REELFLOW_PREFECT_PORT", "4200"))
 STANDIN_PORT = int(os.environ.get("REELFLOW_STANDIN_PORT", "8642"))
-POOL = "reelflow"
-
-
-class Stopped(Exception):
-    """Ctrl-C or SIGTERM, or a part that ended by itself (`told` says which)."""
-
-    def __init__(self, told: str = "") -> None:
-        super().__init__(told)
-        self.told = told
 
 
 def main() -> int:
@@ -66,26 +53,26 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     api = f"http://{HOST}:{PREFECT_PORT}/api"
     environment = {**os.environ, **QUIET, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_API_URL": api}
-    running: list[tuple[str, subprocess.Popen[bytes], Path]] = []
+    running: Running = []
 
     def start(name: str, *words: str, seconds: float) -> None:
         log = logs / f"{name}.log"
-        running.append((name, parts.enter_context(_part(words, environment, log, seconds)), log))
+        running.append((name, parts.enter_context(part(words, environment, log, seconds)), log))
 
-    _free(PREFECT_PORT, "Prefect's server", "REELFLOW_PREFECT_PORT")
-    start("server", _program("prefect"), "server", "start", "--host", HOST, "--port", str(PREFECT_PORT), seconds=10)
+    check_free(PREFECT_PORT, "Prefect's server", "REELFLOW_PREFECT_PORT")
+    start("server", program("prefect"), "server", "start", "--host", HOST, "--port", str(PREFECT_PORT), seconds=10)
     if settings.uses_standin:
-        _free(STANDIN_PORT, "the stand-in queue", "REELFLOW_STANDIN_PORT")
+        check_free(STANDIN_PORT, "the stand-in queue", "REELFLOW_STANDIN_PORT")
         start("stand-in", sys.executable, "-m", "flows", "queue", "serve", "--port", str(STANDIN_PORT), seconds=5)
         environment |= {"DECART_BASE_URL": f"http://{HOST}:{STANDIN_PORT}", "DECART_API_KEY": "stand-in"}
     _say("Starting Prefect …")
-    _wait_for(f"{api}/health", running, seconds=120)
+    wait_for(f"{api}/health", running, seconds=120)
     for words in (
-        ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
-        ("--no-prompt", "deploy", "--all"),
+        (sys.executable, "-m", "flows", "setup"),
+        (program("prefect"), "--no-prompt", "deploy", "--all"),
     ):
-        _once(_program("prefect"), *words, environment=environment, log=logs / "deploy.log")
-    start("worker", _program("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--name",
+        _once(*words, environment=environment, log=logs / "deploy.log")
+    start("worker", program("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--name",
           "reelflow-local", seconds=20)
     queue = f"the stand-in at {environment['DECART_BASE_URL']} (no API key is set; nothing is billed)"
     _say(
@@ -94,7 +81,7 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
         f"  Films       {settings.work_dir / 'films'}\n"
         f"  Logs        {logs}\n\n"
         "  Try         open a deployment, press Run; or, in another terminal:\n"
-        f"              PREFECT_API_URL={api} {_near(_program('prefect'))} deployment run restyle/restyle "
+        f"              PREFECT_API_URL={api} {_near(program('prefect'))} deployment run restyle/restyle "
         "--param source=sample --param prompt=neon --watch\n\n"
         "  Ctrl-C ends all of it.\n"
     )
@@ -105,65 +92,12 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
         time.sleep(0.5)
 
 
-@contextlib.contextmanager
-def _part(words: tuple[str, ...], environment: dict[str, str], log: Path, seconds: float
-          ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in a session of its own; ended with SIGINT, and with SIGKILL after `seconds`."""
-    with log.open("ab") as written:
-        process = subprocess.Popen(
-            words, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
-        )
-    try:
-        yield process
-    finally:
-        for way in (signal.SIGINT, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, way)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-                break
-        # What a part started and left behind in its session goes too.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 def _once(*words: str, environment: dict[str, str], log: Path) -> None:
     with log.open("ab") as written:
         code = subprocess.run(words, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=written,
                               stderr=subprocess.STDOUT, check=False).returncode
     if code != 0:
         raise Stopped(f"✗ `{' '.join(words[1:])}` failed (exit {code}); its log is {log}.")
-
-
-def _wait_for(address: str, running: list[tuple[str, subprocess.Popen[bytes], Path]], *, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for name, process, log in running:
-            if process.poll() is not None:
-                raise Stopped(f"✗ The {name} did not start (exit {process.returncode}); its log is {log}.")
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
-            return
-        time.sleep(0.2)
-    raise Stopped(f"✗ {address} did not answer within {seconds:g} s; the log is {running[0][2]}.")
-
-
-def _free(port: int, part: str, setting: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise BadInput(f"Port {port}, for {part}, is taken: end what uses it, or set {setting}.") from None
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).parent / name)
 
 
 def _near(path: str) -> str:

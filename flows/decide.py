@@ -13,6 +13,7 @@ from prefect.runtime import deployment
 from reelflow.errors import BadInput, Decided, LedgerFault, SubmitUnknown
 from reelflow.job.decision import decide_as_seen
 from reelflow.job.entry import State
+from tasks.folded import is_folded
 from tasks.run import Run
 
 WAIT_SECONDS = 7 * 86_400
@@ -26,8 +27,11 @@ class LostReply(RunInput):
 
 
 def can_ask(run: Run) -> bool:
-    """Whether somebody can be asked: the run came from a deployment, so it can stop, and go on when it is resumed."""
-    return run.settings.unknown_policy == "ask" and bool(deployment.id)
+    """Whether somebody can be asked: the run came from a deployment, so it can stop, and go on when it is resumed.
+
+    A batch doesn't stop for one of its clips: what is to be decided stands in its manifest.
+    """
+    return run.settings.unknown_policy == "ask" and bool(deployment.id) and not is_folded()
 
 
 async def ask_person(run: Run, unknown: SubmitUnknown) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 
 from flows.decide import ask_person, can_ask
 from reelflow.compile import Known, compile_recipe, whole_span
+from reelflow.delivery import Delivery, split_output
 from reelflow.destination import Destination, refuse_existing
 from reelflow.errors import ReelflowError, SubmitUnknown
 from reelflow.job.attempts import buy_until_done
@@ -30,13 +30,14 @@ from reelflow.model_step import ModelStep
 from reelflow.models import Kind
 from reelflow.plan import Job, OutputForm, Pictures, Plan
 from reelflow.preflight import check_models, check_total, read_limit
-from reelflow.receipt import find_receipt
+from reelflow.receipt import Receipt, find_receipt
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
-from reelflow.sources import show_source, source_stem
+from reelflow.sources import is_address, show_source, source_stem
 from tasks import quiet
 from tasks.facts import note, reporting
-from tasks.job import Price, fetch_result, poll_job, resolve_model, submit_job
+from tasks.folded import is_folded
+from tasks.job import Price, fetch_result, job_slot, poll_job, resolve_model, submit_job
 from tasks.media import (
     find_source,
     finish_media,
@@ -49,10 +50,10 @@ from tasks.media import (
 )
 from tasks.page import publish_page
 from tasks.phase import timing
-from tasks.receipt import digest_ask, keep_receipt
+from tasks.receipt import deliver_files, digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, open_run
-from tasks.stop import cancelled_by_sigterm, is_being_cancelled
+from tasks.stop import cancelled_in_order
 
 quiet.install()
 
@@ -82,28 +83,20 @@ async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any
 
     Raises the errors of `reelflow.errors`; whatever was known by then is in the report that is published.
     """
-    with cancelled_by_sigterm() as stopped:
-        try:
-            return await _made(recipe, source, order)
-        except asyncio.CancelledError:
-            if not (stopped.is_set() and await is_being_cancelled()):
-                raise
-            # Prefect takes a state that a flow gives for the run's own; nobody else gets to see it.
-            return cast(dict[str, Any], Cancelled(
-                message="Stopped; what was bought by then is in the ledger (`reelflow jobs list`)."))
+    return await cancelled_in_order(make_within(recipe, source, order))
 
 
-async def _made(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
+async def make_within(
+    recipe: Recipe, source: str, order: Order, planned: tuple[Plan, Known] | None = None
+) -> dict[str, Any]:
+    """The same for a clip of a larger run, which minds its own cancelling, and may have planned the clip before."""
     async with _reported(recipe, source), open_run() as run:
         limit = read_limit(order.max_cost_usd)
-        check_models(recipe, run.settings.model_table)
-        path = await find_source(source, picture=recipe.takes_picture)
-        destination = Destination(
-            run.settings.work_dir / "films" / (flow_run.id or recipe.name), order.output or "", order.overwrite)
+        destination, delivery = _places(run, recipe, order)
         recipe = destination.named(recipe, source)
-        clip, known = await probe_source(path), await _known(run, recipe, source)
-        plan = await _planned(recipe, clip, known)
-        note(source_film=describe_film(clip), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
+        plan, known = planned or await _looked_at(run, recipe, source, source_stem(source))
+        path = plan.source.path
+        note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
              resolved_model=_joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
         check_total(plan, limit)
         await publish_plan(plan)
@@ -112,9 +105,9 @@ async def _made(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
                 status=RunStatus.ESTIMATED, billed_seconds=plan.seconds, cost_usd=plan.cost_usd
             ))).to_dict()
 
-        targets = destination.targets(plan, path, need_bytes=2 * clip.size_bytes)
+        targets = destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         ask = await digest_ask(recipe, path)
-        if not await _are_made(run, ask, targets, plan, order):
+        if not await _are_made(run, ask, targets, plan, order, delivery):
             works = _Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
@@ -122,28 +115,77 @@ async def _made(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:
             note(output=targets[0], outputs=targets,
                  warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
                  commands={**works.commands, "finish": [list(command) for command in finished.commands]})
-            if plan.finish.outputs[0].form is not OutputForm.ANIMATION:
+            if plan.finish.outputs[0].form is not OutputForm.ANIMATION and not is_folded():
                 note(output_film=describe_film(await probe_source(targets[0])))
-            await keep_receipt(ask, plan, note(status=RunStatus.COMPLETED))
+            report = note(status=RunStatus.COMPLETED)
+            if delivery is None:
+                await keep_receipt(ask, plan, report)
+            else:
+                note(uploaded=await deliver_files(ask, plan, report, delivery), output=None, outputs=())
         return (await _shown(recipe, plan, targets[0])).to_dict()
 
 
-async def plan_films(recipe: Recipe, source: str) -> tuple[Plan, Known]:
-    """The plan of a recipe on a source, and what it rests on; nothing is bought. Raises as `make_films`."""
+def _places(run: Run, recipe: Recipe, order: Order) -> tuple[Destination, Delivery | None]:
+    """Where the files are made, and the address that they are brought to where they don't stay there."""
+    if order.output and is_address(order.output):
+        prefix, name = split_output(order.output)
+        folder = run.scratch / "results"
+        return Destination(folder, str(folder / name) if name else "", order.overwrite), Delivery(prefix, folder)
+    folder = run.settings.work_dir / "films" / (flow_run.id or recipe.name)
+    return Destination(folder, order.output or "", order.overwrite), None
+
+
+async def were_made(recipe: Recipe, plan: Plan, order: Order) -> bool:
+    """Whether the very files that a plan makes lie there already, so that making them again costs nothing."""
+    async with open_run() as run:
+        destination, delivery = _places(run, recipe, order)
+        targets = destination.targets(plan, plan.source.path, need_bytes=0)
+        if order.refresh or await _first_there(targets, delivery) is None:
+            return False
+        return await _find_receipt(run, await digest_ask(recipe, plan.source.path), targets, plan, delivery) is not None
+
+
+async def _first_there(targets: tuple[Path, ...], delivery: Delivery | None) -> Path | str | None:
+    if delivery is not None:
+        return await delivery.find_existing(targets)
+    return next((target for target in targets if target.exists()), None)
+
+
+async def _find_receipt(
+    run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, delivery: Delivery | None
+) -> Receipt | None:
+    """The receipt of what is asked for, if the models' names still stand for the same."""
+    if delivery is not None:
+        receipt = await delivery.find_receipt(ask, targets)
+    else:
+        receipt = await find_receipt(run.settings.work_dir, ask, targets)
+    is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
+    return receipt if is_ours else None
+
+
+async def plan_films(recipe: Recipe, source: str, *, stem: str = "") -> tuple[Plan, Known]:
+    """The plan of a recipe on a source, and what it rests on; nothing is bought. Raises as `make_films`.
+
+    Outputs are named after `stem`, or after the source.
+    """
     async with _reported(recipe, source), open_run() as run:
-        check_models(recipe, run.settings.model_table)
-        path = await find_source(source, picture=recipe.takes_picture)
-        known = await _known(run, recipe, source)
-        return await _planned(recipe, await probe_source(path), known), known
+        return await _looked_at(run, recipe, source, stem or source_stem(source))
 
 
-async def _known(run: Run, recipe: Recipe, source: str) -> Known:
+async def _looked_at(run: Run, recipe: Recipe, source: str, stem: str) -> tuple[Plan, Known]:
+    check_models(recipe, run.settings.model_table)
+    path = await find_source(source, picture=recipe.takes_picture)
+    clip, known = await probe_source(path), await _known(run, recipe, stem)
+    return await _planned(recipe, clip, known), known
+
+
+async def _known(run: Run, recipe: Recipe, stem: str) -> Known:
     """What the plan has to know besides the source: the files of the steps, and what the models' names stand for."""
     names = dict.fromkeys(step.model for step in recipe.all_steps() if isinstance(step, ModelStep))
     resolved = {name: await resolve_model(name) for name in names}
     needs_files = any(step.files() for step in recipe.all_steps())
     files = await probe_step_files(recipe) if needs_files else {}
-    return Known(run.settings.model_table, files, resolved, stem=source_stem(source))
+    return Known(run.settings.model_table, files, resolved, stem=stem)
 
 
 async def _planned(recipe: Recipe, clip: Probe, known: Known) -> Plan:
@@ -155,7 +197,12 @@ async def _planned(recipe: Recipe, clip: Probe, known: Known) -> Plan:
 
 
 async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
-    """The report, published with the run's page, and a picture of before and after where the first file has one."""
+    """The report, published with the run's page, and a picture of before and after where the first file has one.
+
+    Files that were uploaded go with the scratch folder, and so would what is written beside them.
+    """
+    if is_folded() or note().uploaded or not target.exists():
+        return await publish_report(note())
     if plan.finish.outputs[0].form not in (OutputForm.FILM, OutputForm.PICTURE):
         return await publish_report(await publish_page(recipe, plan, None))
     film = await probe_source(target)
@@ -230,7 +277,7 @@ class _Works:
         cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
-        async with run.jobs:
+        async with job_slot(run):
             bought = await buy_until_done(
                 run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
                 max_attempts=run.settings.max_attempts,
@@ -262,27 +309,29 @@ async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:
             await ask_person(run, unknown)
 
 
-async def _are_made(run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order) -> bool:
+async def _are_made(
+    run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order, delivery: Delivery | None
+) -> bool:
     """Whether the very files that are asked for lie there already; what was told of them is noted.
 
     Raises BadInput where something else lies there that may not be replaced.
     """
-    there = [target for target in targets if target.exists()]
-    if not there:
+    there = await _first_there(targets, delivery)
+    if there is None:
         return False
-    receipt = await find_receipt(run.settings.work_dir, ask, targets)
-    is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
-    if not is_ours and not order.overwrite:
-        raise refuse_existing(there[0])
-    if receipt is None or not is_ours or order.refresh:
+    receipt = await _find_receipt(run, ask, targets, plan, delivery)
+    if receipt is None and not order.overwrite:
+        raise refuse_existing(there)
+    if receipt is None or order.refresh:
         return False
+    lie = tuple(delivery.address(target) for target in targets) if delivery is not None else ()
     get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
-                          ", ".join(map(str, targets)))
+                          ", ".join(lie or map(str, targets)))
     told = receipt.report
     note(
-        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=targets[0], outputs=targets,
-        output_film=told.get("output_film"), job_ids=tuple(told.get("job_ids", ())),
-        warnings=tuple(told.get("warnings", ())),
+        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=None if lie else targets[0],
+        outputs=() if lie else targets, uploaded=lie, output_film=told.get("output_film"),
+        job_ids=tuple(told.get("job_ids", ())), warnings=tuple(told.get("warnings", ())),
     )
     return True
 

@@ -89,7 +89,7 @@ def check_companions(target: Path, *, is_film: bool, overwrite: bool, source: Pa
             raise refuse_existing(beside)
 
 
-def refuse_existing(target: Path) -> BadInput:
+def refuse_existing(target: Path | str) -> BadInput:
     """What is said where the output exists."""
     return BadInput(f"The output {target} exists: choose another name or allow it to be replaced (--overwrite).",
                     field="output")

@@ -20,6 +20,7 @@
     ├── JobOverdue              the deadline for waiting is over; the queue may still finish and bill the job
     ├── FetchFailed             the result could not be brought over whole; the job is paid and its id is kept
     ├── LedgerFault             the ledger can't be read or written just now; nothing is bought without it
+    ├── ClipsFailed             some clips of a batch did not come to their end; its manifest says which and why
     ├── MediaFailed             ffmpeg failed; carries its last words
     │   └── MediaTimeout        ffmpeg took longer than it was given
     └── BadResult               the generated film does not fit what was sent
@@ -30,7 +31,7 @@ Every message is one sentence for a person: which file or field, what is wrong, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ReelflowError(Exception):
@@ -205,6 +206,14 @@ class FetchFailed(ReelflowError):
 
 class LedgerFault(ReelflowError):
     """The ledger can't be read or written just now; nothing is bought without it."""
+
+
+class ClipsFailed(ReelflowError):
+    """Some clips of a batch did not come to their end; `summary` is what the batch says of itself."""
+
+    def __init__(self, message: str, *, summary: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.summary = summary
 
 
 class MediaFailed(ReelflowError):

@@ -39,7 +39,7 @@ class Report:
     Sizes are "WxH" in pixels, rates frames per second, seconds floats, money Decimal USD (None: price unknown).
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
-    maps each phase to the seconds it took.
+    maps each phase to the seconds it took. `uploaded` are the addresses of results that went to another machine.
     """
 
     flow: str
@@ -47,6 +47,7 @@ class Report:
     source: str | None = None
     output: Path | None = None
     outputs: tuple[Path, ...] = ()
+    uploaded: tuple[str, ...] = ()
     poster: Path | None = None
     before_after: Path | None = None
     page: Path | None = None
@@ -107,6 +108,7 @@ class Report:
         model = self.model or ""
         if self.resolved_model and self.resolved_model != self.model:
             model += f" (now {self.resolved_model})"
+        made = self.uploaded or tuple(map(str, self.outputs or filter(None, (self.output,))))
         facts = [
             ("source", " · ".join(filter(None, (self.source, self.source_film)))),
             ("model", model),
@@ -115,8 +117,8 @@ class Report:
             ("job", ", ".join(self.job_ids)),
             ("generated", f"{self.billed_seconds:.2f} s" if self.billed_seconds else ""),
             ("price", self.price()),
-            ("output", " · ".join(filter(None, (str(self.output or ""), self.output_film)))),
-            *(("", str(other)) for other in self.outputs[1:]),
+            ("output", " · ".join(filter(None, (next(iter(made), ""), self.output_film)))),
+            *(("", other) for other in made[1:]),
             ("page", str(self.page or "")),
             ("poster", str(self.poster or "")),
             ("before and after", str(self.before_after or "")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from decimal import Decimal
 from functools import cached_property
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     max_cost_per_day_usd: Decimal | None = Field(None, ge=0, description="USD per UTC day over all runs of a ledger.")
 
     jobs_at_once: int = Field(4, ge=1, le=500, description="Jobs that one run may have on the queue at a time.")
+    share_jobs: bool = Field(
+        False, description="Whether a job takes a slot of the Prefect limit that all runs with this key share "
+        "(`reelflow setup` makes it)."
+    )
     standin_workers: int = Field(2, ge=1, le=64, description="Jobs that the embedded stand-in renders at a time.")
 
     max_source_bytes: int = Field(4 * 2**30, gt=0, description="Largest file taken from an http(s) source.")
@@ -86,6 +91,13 @@ class Settings(BaseSettings):
     def uses_standin(self) -> bool:
         """Whether no queue was named, so that the embedded stand-in is used."""
         return self.api_key is None and self.base_url is None
+
+    @property
+    def jobs_limit(self) -> str:
+        """The name of the Prefect limit on jobs in flight, one for each API key; it tells nothing of the key."""
+        if self.api_key is None:
+            return "reelflow-jobs-stand-in"
+        return f"reelflow-jobs-{hashlib.sha256(self.api_key.get_secret_value().encode()).hexdigest()[:8]}"
 
     @property
     def queue_identity(self) -> str:

@@ -1,4 +1,4 @@
-"""Where a film comes from: a path, an http(s) address, or the sample clip that reelflow makes itself."""
+"""Where a film comes from: a path, an address (http, s3, …), or the sample clip that reelflow makes itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from reelflow import remote
 from reelflow.errors import BadInput, SourceFault
 from reelflow.media.run import written_whole
 from reelflow.media.sample import sample_film, sample_picture
@@ -19,13 +20,15 @@ _CHUNK = 1 << 20
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is an http(s) address."""
-    return source.lower().startswith(("http://", "https://"))
+    """Whether a source is an address: http(s), s3 or another that fsspec reads."""
+    return remote.is_web(source) or remote.is_remote(source)
 
 
 def show_source(source: str) -> str:
     """A source as it may be shown: an address without its password and without its query, which may be a signature."""
-    if not is_address(source):
+    if remote.is_remote(source):
+        return remote.shown(source)
+    if not remote.is_web(source):
         return source
     parts = urlsplit(source)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -38,7 +41,8 @@ def path_of(text: str | Path | None) -> Path | None:
 
 def source_stem(source: str) -> str:
     """The part of a source's name that outputs are named after."""
-    name = PurePosixPath(unquote(urlsplit(source).path)).name if is_address(source) else Path(source).name
+    is_web = remote.is_web(source)
+    name = PurePosixPath(unquote(urlsplit(source).path)).name if is_web else Path(source).name
     return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).strip(". ") or "film"
 
 
@@ -53,12 +57,19 @@ async def stage_source(
     """
     if source == SAMPLE and not Path(source).exists():
         return await (sample_picture if picture else sample_film)(work_dir, ffmpeg=ffmpeg)
-    if is_address(source):
-        name = PurePosixPath(unquote(urlsplit(source).path)).name or "source"
-        target = scratch / ("source-" + re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-80:])
+    if remote.is_web(source):
+        target = scratch / _staged_name(PurePosixPath(unquote(urlsplit(source).path)).name)
         await _download(source, target, max_bytes=max_bytes, allow_private=allow_private)
         return target
+    if remote.is_remote(source):
+        target = scratch / _staged_name(source.rpartition("/")[2])
+        await asyncio.to_thread(remote.fetch, source, target, max_bytes=max_bytes)
+        return target
     return Path(source).expanduser().absolute()
+
+
+def _staged_name(name: str) -> str:
+    return "source-" + re.sub(r"[^A-Za-z0-9._-]+", "-", name or "source")[-80:]
 
 
 async def _download(address: str, target: Path, *, max_bytes: int, allow_private: bool) -> None:

@@ -130,6 +130,20 @@ class Store:
         return _sum(iter(removed))
 
 
+def clear_notes(work_dir: Path, *, unused_for: float) -> Usage:
+    """Remove the notes of prepared films, and receipts, that were written so many seconds ago; says what was removed.
+
+    Without its note a film is prepared again, and without its receipt a finished one is not known to be ours.
+    """
+    before, removed = time.time() - unused_for, []
+    for path in (*work_dir.glob("phases/*/*.json"), *work_dir.glob("receipts/*.json")):
+        with contextlib.suppress(FileNotFoundError):
+            if (stat := path.stat()).st_mtime < before:
+                path.unlink()
+                removed.append((path, stat))
+    return _sum(iter(removed))
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:

@@ -29,9 +29,12 @@ _latest: ContextVar[Latest | None] = ContextVar("latest_report", default=None)
 
 
 @contextlib.contextmanager
-def reporting(report: Report) -> Iterator[Latest]:
-    """Gather facts onto `report` inside the block; a block within another gathers onto the outer one's report."""
-    outer = _latest.get()
+def reporting(report: Report, *, apart: bool = False) -> Iterator[Latest]:
+    """Gather facts onto `report` inside the block; a block within another gathers onto the outer one's report.
+
+    With `apart` it does not: what is gathered inside is this block's own.
+    """
+    outer = None if apart else _latest.get()
     if outer is not None:
         yield outer
         return

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.runtime import flow_run
 
-from reelflow.errors import BadResult, JobFailed, JobOverdue, QueueFault, QueueUnreachable, SubmitUnknown
+from reelflow.errors import (
+    BadInput,
+    BadResult,
+    JobFailed,
+    JobOverdue,
+    QueueFault,
+    QueueUnreachable,
+    SubmitUnknown,
+)
 from reelflow.job.buy import buy
 from reelflow.job.collect import await_job, fetch_job
 from reelflow.job.entry import Limits, Paid, Standing
@@ -20,8 +32,12 @@ from reelflow.job.wire import JobStatusResponse, Wish
 from reelflow.media.probe import probe
 from tasks.events import emit_job
 from tasks.facts import note, note_kept, note_standing
+from tasks.folded import task
 from tasks.phase import Phase, phase
-from tasks.run import current_run
+from tasks.run import Run, current_run
+
+# A worker that is killed gives its slots back after so long.
+LEASE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +51,55 @@ class Price:
     refresh: bool = False
 
 
+@contextlib.asynccontextmanager
+async def job_slot(run: Run) -> AsyncIterator[None]:
+    """A slot for a job from its submission to its result: of this run's own, and of those that all runs share.
+
+    Raises:
+        BadInput: slots are to be shared, and Prefect has no such limit.
+    """
+    async with run.jobs:
+        if not run.settings.share_jobs:
+            yield
+            return
+        try:
+            # A lease that can't be renewed must not end the waiting for what is paid.
+            async with concurrency(run.settings.jobs_limit, strict=True, lease_duration=LEASE_SECONDS,
+                                   raise_on_lease_renewal_failure=False):
+                yield
+        except ConcurrencySlotAcquisitionError as error:
+            raise BadInput(
+                f"No slot of Prefect's limit {run.settings.jobs_limit} can be had ({error}): run `reelflow setup` with "
+                "the key that the workers have, or set REELFLOW_SHARE_JOBS=false.", field="REELFLOW_SHARE_JOBS",
+            ) from None
+
+
 @task(task_run_name="resolve {name}", cache_policy=NO_CACHE)
 async def resolve_model(name: str) -> str:
-    """Ask what a model's name stands for now; shows early whether the queue is there and takes the key."""
-    try:
-        return await current_run().client.resolve(name)
-    except QueueFault as fault:
-        if fault.status is None:
-            raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
-        raise
+    """Ask what a model's name stands for now; shows early whether the queue is there and takes the key.
+
+    It is asked once in a run, of however many clips: it's one answer for all of them.
+    """
+    run = current_run()
+    async with run.naming:
+        if name not in run.names:
+            run.names[name] = await _resolve(run, name)
+    return run.names[name]
+
+
+async def _resolve(run: Run, name: str) -> str:
+    for pause in (0.5, 2.0, None):
+        try:
+            return await run.client.resolve(name)
+        except QueueFault as fault:
+            # A connection that breaks says nothing yet, and asking costs nothing.
+            if pause is not None:
+                await asyncio.sleep(pause)
+            elif fault.status is None:
+                raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+            else:
+                raise
+    raise AssertionError("the last try ends the loop")
 
 
 @task(task_run_name="{title}: submit to {wish.model.name}", cache_policy=NO_CACHE, retries=0, persist_result=False)
@@ -107,7 +163,8 @@ async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> P
     run = current_run()
 
     async def check(path: Path) -> float | None:
-        film = await probe(path)
+        async with run.looking:
+            film = await probe(path)
         # What can be matched by its frames is the finish's to decide; this is for what is no result at all.
         if about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2:
             raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "

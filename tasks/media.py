@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
@@ -30,6 +29,7 @@ from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
 from reelflow.preflight import probe_files
 from reelflow.recipe import Recipe
 from reelflow.sources import stage_source
+from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import Run, current_run
 
@@ -55,7 +55,8 @@ async def find_source(source: str, *, picture: bool = False) -> Path:
 @task(task_run_name="probe {path.name}", cache_policy=NO_CACHE, timeout_seconds=120)
 async def probe_source(path: Path) -> Probe:
     """Find out what the plan has to know of a file."""
-    return await probe(path)
+    async with current_run().looking:
+        return await probe(path)
 
 
 @task(task_run_name="probe the files of the steps", cache_policy=NO_CACHE, timeout_seconds=300)
@@ -164,7 +165,8 @@ async def take_result(
                 feed, job.prepare.pieces, generated, run.scratch / f"joined-{job.number}", ffmpeg=run.ffmpeg,
                 timeout=run.settings.ffmpeg_timeout, strict=strict,
             )
-    return await read_take(feed, generated[0], strict=strict)
+    async with run.looking:
+        return await read_take(feed, generated[0], strict=strict)
 
 
 @task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)

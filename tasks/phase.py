@@ -14,6 +14,8 @@ from uuid import UUID
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.logging import get_logger
 
+from tasks.folded import is_folded
+
 UPDATE_SECONDS = 1.0
 logger = get_logger(__name__)
 
@@ -62,7 +64,7 @@ class Phase:
     def __init__(self, name: str, of: str) -> None:
         self.moment = Moment(name, of, 0.0)
         self.ended = asyncio.Event()
-        self._listener = _listener.get()
+        self._listener = None if is_folded() else _listener.get()
 
     def move(self, done: float | None = None, note: str | None = None) -> None:
         """Say how far it is: `done` from 0 to 1, and what is happening."""
@@ -93,7 +95,7 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
     running = Phase(name, of)
     running.move(0.0, "")
     began = time.monotonic()
-    updates = asyncio.create_task(_show(running)) if artifact else None
+    updates = asyncio.create_task(_show(running)) if artifact and not is_folded() else None
     ok = False
     try:
         yield running

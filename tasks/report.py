@@ -6,13 +6,13 @@ import base64
 import contextlib
 from pathlib import Path
 
-from prefect import task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.plan import Plan
 from reelflow.report import Report, plan_rows
 from tasks.facts import note
+from tasks.folded import is_folded, task
 
 # An artifact's event carries the whole artifact, so a picture in it has to be small.
 MAX_PICTURE_BYTES = 120_000
@@ -21,6 +21,8 @@ MAX_PICTURE_BYTES = 120_000
 @task(task_run_name="publish the plan", cache_policy=NO_CACHE)
 async def publish_plan(plan: Plan) -> None:
     """Show what will be done and what it will cost, before anything is bought."""
+    if is_folded():
+        return
     await acreate_table_artifact(
         [{"": name, "planned": value} for name, value in plan_rows(plan)], key="plan",
         description=f"Plan: {plan.name}, {len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'}, "
@@ -31,6 +33,8 @@ async def publish_plan(plan: Plan) -> None:
 @task(task_run_name="publish the report", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
 async def publish_report(report: Report, *, picture: Path | None = None) -> Report:
     """Show how the run ended: a table of facts, and a page with the picture before and after."""
+    if is_folded():
+        return note()
     await acreate_table_artifact(
         [{"fact": name, "value": value} for name, value in report.rows()], key="result",
         description=f"{report.flow}: {report.status.value}",

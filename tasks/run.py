@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -30,8 +31,9 @@ STANDIN_POLL_SECONDS = 0.25
 class Run:
     """The parts that the tasks of one flow run share.
 
-    `encoding` lets one ffmpeg encode at a time (two at once on a few cores gain next to nothing), `jobs` as many jobs
-    as the settings allow.
+    `encoding` lets one ffmpeg encode at a time (two at once on a few cores gain next to nothing), `looking` as many
+    children that look at files as there are cores, `jobs` as many jobs as the settings allow. `names` says what models'
+    names stand for, as far as it was asked, one at a time (`naming`).
     """
 
     settings: Settings
@@ -41,10 +43,14 @@ class Run:
     store: Store
     scratch: Path
     encoding: asyncio.Semaphore
+    looking: asyncio.Semaphore
     jobs: asyncio.Semaphore
+    names: dict[str, str] = field(default_factory=dict)
+    naming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 _current: ContextVar[Run] = ContextVar("run")
+_shared: ContextVar[Run | None] = ContextVar("shared_run", default=None)
 
 
 def current_run() -> Run:
@@ -56,9 +62,12 @@ def current_run() -> Run:
 async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
     """Open what a flow run needs; close it, and remove its scratch folder, when the run ends.
 
-    Where no queue was named, the embedded stand-in runs for as long as this does. Raises BadInput for settings that
-    can't be used.
+    Where no queue was named, the embedded stand-in runs for as long as this does. Inside `sharing()` it is the run
+    that is shared, which stays open. Raises BadInput for settings that can't be used.
     """
+    if settings is None and (shared := _shared.get()) is not None:
+        yield shared
+        return
     settings = settings or read_settings()
     ffmpeg = find_ffmpeg(settings.ffmpeg)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
@@ -85,13 +94,27 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
         ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url, work_dir=settings.work_dir))
         run = Run(
             settings, ffmpeg, client, ledger, Store(settings.work_dir / "store"), scratch,
-            encoding=asyncio.Semaphore(1), jobs=asyncio.Semaphore(settings.jobs_at_once),
+            encoding=asyncio.Semaphore(1), looking=asyncio.Semaphore(os.cpu_count() or 2),
+            jobs=asyncio.Semaphore(settings.jobs_at_once),
         )
         token = _current.set(run)
         try:
             yield run
         finally:
             _current.reset(token)
+
+
+@contextlib.contextmanager
+def sharing(run: Run, scratch: str) -> Iterator[Run]:
+    """Have what is inside the block use an open run, with a scratch folder of its own in the run's, which stays."""
+    own = replace(run, scratch=run.scratch / scratch)
+    own.scratch.mkdir(parents=True, exist_ok=True)
+    shared, current = _shared.set(own), _current.set(own)
+    try:
+        yield own
+    finally:
+        _current.reset(current)
+        _shared.reset(shared)
 
 
 @contextlib.contextmanager

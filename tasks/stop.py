@@ -6,10 +6,17 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, cast
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
+
+from reelflow.errors import ReelflowError
+
+MOST_BEGINNINGS = 10
+"""How often one flow run may be begun: by Prefect's retries, by a person's answers, and because its process died."""
 
 
 @contextlib.contextmanager
@@ -36,6 +43,27 @@ def cancelled_by_sigterm() -> Iterator[asyncio.Event]:
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, previous)
+
+
+async def cancelled_in_order(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Run a flow's whole work so that SIGTERM cancels it, and a run that somebody cancels ends as Cancelled.
+
+    Raises:
+        ReelflowError: the run was begun so often that it seems to kill its process each time.
+    """
+    if (flow_run.run_count or 0) > MOST_BEGINNINGS:
+        work.close()
+        raise ReelflowError(f"This run was begun {flow_run.run_count} times and has not ended: it seems to kill its "
+                            "process (is there memory enough?). Start it anew when that is mended.")
+    with cancelled_by_sigterm() as stopped:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not (stopped.is_set() and await is_being_cancelled()):
+                raise
+            # Prefect takes a state that a flow gives for the run's own; nobody else gets to see it.
+            return cast(dict[str, Any], Cancelled(
+                message="Stopped; what was bought by then is in the ledger (`reelflow jobs list`)."))
 
 
 async def is_being_cancelled() -> bool:

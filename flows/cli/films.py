@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from flows.cli.start import run_one
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
-from reelflow.destination import Destination
+from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
 from reelflow.models import Point
 from reelflow.preflight import preflight
 from reelflow.recipe import make_step, make_trim, plain_recipe
 from reelflow.settings import read_settings
-from reelflow.sources import path_of
+from reelflow.sources import is_address, path_of
 from reelflow.trajectory import PRESETS, parse_path, preset_path, read_trajectory
 
 Flag = Parameter(negative=(), show_default=False)
@@ -107,14 +107,16 @@ async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
     trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
     recipe = plain_recipe(name, make_step(name, **asked), trim=trim, strict=strict, is_film=is_film, **outer)
     settings = read_settings()
-    await preflight(recipe, source, settings, Destination(settings.work_dir, output, overwrite), estimate=estimate,
-                    max_cost_usd=limit)
+    await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
+                    estimate=estimate, max_cost_usd=limit)
 
 
 def beside_here(output: str | None) -> str:
     """A command's output lies in the folder that it's called in, a deployment's in the work folder."""
     if output is None:
         return f"{Path.cwd()}/"
+    if is_address(output):
+        return output
     # The last part stays as it is: a link is replaced, not what it points to.
     asked = Path(output).expanduser()
     there = str(asked.resolve() if asked.name in ("", "..") else asked.parent.resolve() / asked.name)

@@ -14,7 +14,7 @@ from flows.cli.start import run_one, show_rows
 from flows.cli.terminal import escape, say_json, wide_console
 from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
-from reelflow.destination import Destination
+from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
 from reelflow.media.probe import probe
 from reelflow.model_step import ModelStep
@@ -64,7 +64,8 @@ def run_recipe(
     where = beside_here(output)
     settings = read_settings()
     asyncio.run(preflight(
-        found, source, settings, Destination(settings.work_dir, where, overwrite or found.preview is not None),
+        found, source, settings,
+        checked_destination(settings.work_dir, where, overwrite or found.preview is not None),
         estimate=estimate, max_cost_usd=max_cost_usd,
     ))
     parameters: dict[str, Any] = {

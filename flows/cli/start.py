@@ -131,8 +131,8 @@ def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         return
     if quiet:
-        if report.output:
-            plain_console().print(escape(str(report.output)))
+        for made in report.uploaded or filter(None, (report.output,)):
+            plain_console().print(escape(str(made)))
         return
     console = plain_console()
     console.print(f"[bold green]✓[/] {report.flow} {report.status.value}")

@@ -116,6 +116,15 @@ purchases = sa.Table(
     sa.Column("ended_at", Utc),
 )
 
+claims = sa.Table(
+    "claims", _tables,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("beaten", sa.BigInteger, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
 # One tuple of statements for each version, in words that both databases know. Never edited once released: add one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -138,6 +147,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX purchases_by_key ON purchases (key)",
         "CREATE INDEX purchases_by_time ON purchases (intended_at)",
         "CREATE INDEX purchases_by_run ON purchases (flow_run_id)",
+    ),
+    (
+        """CREATE TABLE claims (
+            key TEXT PRIMARY KEY, state TEXT NOT NULL, holder TEXT NOT NULL, beaten BIGINT NOT NULL, note TEXT NOT NULL
+        )""",
     ),
 )
 

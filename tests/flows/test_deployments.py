@@ -20,7 +20,9 @@ from prefect.states import Cancelling, Scheduled
 
 from reelflow.job.entry import Intent, State, Terms
 from reelflow.job.ledger import Ledger
+from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
+from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -32,9 +34,9 @@ PREFECT = str(Path(sys.executable).parent / "prefect")
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> None:
     """The deployments, made as the README says."""
-    for words in (["work-pool", "create", "reelflow", "--type", "process", "--overwrite"],
-                  ["--no-prompt", "deploy", "--all"]):
-        done = subprocess.run([PREFECT, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "DECART_API_KEY": "key-of-the-test"}
+    for words in ([sys.executable, "-m", "flows", "setup"], [PREFECT, "--no-prompt", "deploy", "--all"]):
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -94,7 +96,11 @@ ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> None:
     async with get_client() as client:
         found = {deployment.name: deployment for deployment in await client.read_deployments()}
-    assert {"restyle", "edit", "tryon", "motion", "image", "pipeline"} <= found.keys()
+    assert found.keys() >= {
+        "restyle", "edit", "tryon", "motion", "image", "pipeline", "batch", "inbox", "clean"}
+    assert not [schedule for one in found.values() for schedule in one.schedules if schedule.active]
+    assert {one.work_queue_name for name, one in found.items() if name in ("batch", "inbox", "clean")} == {"batch"}
+    assert {one.work_queue_name for name, one in found.items() if name in ("restyle", "pipeline")} == {"interactive"}
     assert [(schedule.active, schedule.parameters["max_cost_usd"]) for schedule in found["restyle"].schedules] == [
         (False, 1.0)]
     # pydantic leaves a description out of a form's field where the enum's docstring is the same sentence.
@@ -157,6 +163,77 @@ async def test_a_run_that_is_cancelled_in_the_ui_keeps_its_job_and_the_next_one_
         run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
                                       output=str(tmp_path / "out.mp4")), ENDED, worker)
         assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
+    """A film that takes a while to prepare and to finish: 1920x1080, 25 frames per second, 12 s, of noise."""
+    target = tmp_path_factory.mktemp("long") / "long.mp4"
+    asyncio.run(run_ffmpeg([
+        "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25:d=12,noise=alls=20:allf=t", "-c:v", "libx264", "-preset",
+        "ultrafast", "-pix_fmt", "yuv420p", f"file:{target}"], ffmpeg=ffmpeg, timeout=300))
+    return target
+
+
+def encoding(source: Path, target: str) -> list[int]:
+    """The ffmpeg processes that read this source and write to a name with `target` in it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if "ffmpeg" in words[0] and f"file:{source}" in words and target in words[-2]:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("phase", ["prepare", "finish"])
+async def test_a_run_that_is_cancelled_while_it_encodes_leaves_no_process_and_no_part_of_a_film(
+    worker: Path, queue: StandIn, long_clip: Path, tmp_path: Path, work_dir: Path, phase: str
+) -> None:
+    output = tmp_path / "made" / "out.mp4"
+    run = await start("restyle/restyle", source=str(long_clip), prompt="noir", output=str(output))
+    target = "prepared" if phase == "prepare" else "out.mp4"
+    async with asyncio.timeout(300):
+        while not encoding(long_clip, target):
+            await asyncio.sleep(0.05)
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Cancelling())
+    run = await until(run, ENDED, worker)
+    assert run.state_name == "Cancelled", worker.read_text()[-3000:]
+    async with asyncio.timeout(5):
+        while encoding(long_clip, ""):
+            await asyncio.sleep(0.05)
+    assert list(output.parent.iterdir()) == [] if phase == "finish" else not output.exists()
+    assert [path.name for path in (work_dir / "scratch").iterdir()] == [".lock"]
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        states = [entry.state for entry in await ledger.entries()]
+    assert states == ([] if phase == "prepare" else [State.COMPLETED])
+    assert queue.jobs_made == len(states)
+
+
+async def test_a_batch_that_is_cancelled_tells_of_each_clip_and_goes_on_where_it_was(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "in" / name).symlink_to(clip)
+    (tmp_path / "in" / "list.csv").write_text("source,prompt\na.mp4,noir\nb.mp4,neon\n")
+    asked = {"sources": str(tmp_path / "in" / "list.csv"), "job": "restyle", "output": str(tmp_path / "out"),
+             "prompt": ""}
+    queue.faults.add("stuck-pending=1")
+    run = await start("batch/batch", **asked)
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    async with asyncio.timeout(120):
+        while not (manifest.exists() and '"completed"' in manifest.read_text() and queue.jobs_made == 2):
+            await asyncio.sleep(0.1)
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Cancelling())
+    run = await until(run, ENDED, worker)
+    assert run.state_name == "Cancelled", worker.read_text()[-3000:]
+    lines = read_manifest(manifest)
+    assert sorted(line["status"] for line in lines) == ["completed", "interrupted"]
+    (stopped,) = [line for line in lines if line["status"] == "interrupted"]
+    assert stopped["job_ids"]
 
 
 @pytest.mark.parametrize("wrong", [None, "job-of-another-wish"])

@@ -1,0 +1,174 @@
+"""The flow `inbox`: clips that have newly arrived, each once; started by a schedule, or by an event."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from flows.film import Order
+from flows.many import Many, make_many
+from reelflow import remote
+from reelflow.batch import BatchClip, job_recipe, own_recipe
+from reelflow.claims import Claims
+from reelflow.errors import (
+    BadInput,
+    BadMedia,
+    BadResult,
+    ClipsFailed,
+    JobFailed,
+    MediaFailed,
+    ReelflowError,
+    SourceFault,
+    SubmitUnknown,
+)
+from reelflow.inbox import Arrival, find_arrivals, put_aside
+from reelflow.manifest import Line
+from reelflow.recipe import Recipe
+from reelflow.recipe_file import load_recipe
+from reelflow.settings import read_settings
+from reelflow.sources import is_address, show_source, source_stem
+from reelflow.store import digest_of
+from tasks.stop import cancelled_in_order
+
+Job = Literal["restyle", "edit", "tryon", "motion", "image"]
+# What is the clip's own fault, or waits for a person; all else (no queue, no key, no money, no disk) may pass.
+_ITS_OWN = (BadInput, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
+
+
+def name_inbox() -> str:
+    """A flow run's name that says which inbox is looked into."""
+    return f"inbox {show_source(str(flow_run.parameters.get('inbox') or ''))}"
+
+
+@flow(name="inbox", flow_run_name=name_inbox)
+async def inbox(
+    inbox: str,
+    outbox: str,
+    recipe: str = "",
+    job: Job | None = None,
+    prompt: str = "",
+    model: str = "",
+    parameters: dict[str, Any] | None = None,
+    settle_seconds: float = 10.0,
+    max_clips: int = 100,
+    max_cost_usd: float | None = None,
+    window: int = 8,
+    strict: bool = False,
+) -> dict[str, Any]:
+    """Run a recipe, or one of the five jobs, on each clip that has newly arrived in a folder or a prefix.
+
+    Args:
+        inbox: The folder (on the worker) that clips arrive in, or a prefix such as s3://bucket/in/.
+        outbox: Where films and manifests go: a folder, or a prefix such as s3://bucket/out/.
+        recipe: A name from the gallery, a recipe file on the worker, or the recipe itself as YAML. Or choose a job.
+        job: One of the five jobs, in place of a recipe.
+        prompt: What is asked of the job (or of the recipe's first model), in words.
+        model: The model to ask; left empty, the job's own.
+        parameters: Further parameters of the job by name, such as {"duration": 5, "fit": "crop"}; of a recipe, fields
+            of its steps, such as {"2.target": -14}.
+        settle_seconds: A clip is taken once it has not changed for so many seconds.
+        max_clips: How many clips one run takes at most; the rest is the next run's.
+        max_cost_usd: Refuse, before anything is bought, where these clips together would cost more than this many USD.
+        window: How many clips are worked on at a time.
+        strict: Take a warning about a film as that clip's error.
+    """
+    if bool(recipe.strip()) == bool(job):
+        raise BadInput("Give a recipe or a job, and not both.", field="recipe")
+    given = {"prompt": prompt, "model": model, **(parameters or {})}
+    asked = {name: value for name, value in given.items() if value not in (None, "")}
+    found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
+    found = found.changed(strict=found.strict or strict)
+    where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
+    return await cancelled_in_order(_emptied(
+        where, found, Order(outbox, max_cost_usd=max_cost_usd), Many(window),
+        settle_seconds=settle_seconds, max_clips=max_clips))
+
+
+async def _emptied(
+    inbox: str, recipe: Recipe, order: Order, many: Many, *, settle_seconds: float, max_clips: int
+) -> dict[str, Any]:
+    settings = read_settings()
+    arrivals = await find_arrivals(inbox, settle_seconds=settle_seconds, pictures=recipe.takes_picture)
+    async with Claims.open(settings.ledger_url, work_dir=settings.work_dir) as claims:
+        taking = _Taking(inbox, recipe, claims)
+        await taking.take(arrivals, max_clips)
+        if not taking.clips:
+            get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
+            return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
+        try:
+            return await make_many(taking.clips, order, many, _manifest(str(order.output)), on_end=taking.ended)
+        except ClipsFailed as failed:
+            raise ClipsFailed(f"{failed.message} Failed clips lie in {show_source(inbox)}/failed, each with a note.",
+                              summary=failed.summary) from None
+
+
+def _manifest(outbox: str) -> Path:
+    """The manifest of one run: beside the results, or in the work folder until it is brought there."""
+    folder = Path(outbox).expanduser().absolute()
+    if is_address(outbox):
+        folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(outbox.rstrip('/'))}"
+    when = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return folder / f"manifest-{when}-{str(flow_run.id)[:8]}.jsonl"
+
+
+class _Taking:
+    """The clips that this run has taken, and what is done with each once it has ended."""
+
+    def __init__(self, inbox: str, recipe: Recipe, claims: Claims) -> None:
+        self._inbox, self._recipe, self._claims = inbox, recipe, claims
+        self.clips: list[BatchClip] = []
+        self._taken: dict[int, tuple[Arrival, tuple[str, ...]]] = {}
+
+    async def take(self, arrivals: tuple[Arrival, ...], most: int) -> None:
+        """Take what is new: first by where it lies, so that it's read by one run only, then by what is in it."""
+        for arrival in arrivals:
+            if len(self.clips) >= most:
+                return
+            lies = _key(self._inbox, arrival.name, str(arrival.size_bytes), arrival.mark)
+            if not await self._claims.take(lies, arrival.name):
+                continue
+            try:
+                content = await self._content(arrival)
+            except (BadInput, OSError):  # it was taken away meanwhile
+                await self._claims.give_back([lies])
+                continue
+            key = _key(self._inbox, content, self._recipe.model_dump_json())
+            if await self._claims.take(key, arrival.name):
+                number = len(self.clips) + 1
+                name = f"{source_stem(arrival.source)}-{content[:8]}"
+                self.clips.append(BatchClip(number, arrival.source, name, self._recipe))
+                self._taken[number] = (arrival, (lies, key))
+            elif (before := await self._claims.is_done(key)) is not None:
+                get_run_logger().info("%s is %s again, which was made already.", arrival.name, before)
+                await self._claims.done([lies], f"the same as {before}")
+            else:
+                await self._claims.give_back([lies])
+
+    async def ended(self, clip: BatchClip, line: Line, error: ReelflowError | None) -> None:
+        """Mark a clip as done, put it aside with a note, or leave it for the next run."""
+        arrival, keys = self._taken[clip.number]
+        try:
+            if not line.is_bad:
+                await self._claims.done(keys, arrival.name)
+                return
+            if isinstance(error, _ITS_OWN) and not isinstance(error, SourceFault):
+                await put_aside(self._inbox, arrival, error.message)
+            # Whoever brings it again wants it tried again.
+            await self._claims.give_back(keys)
+        except ReelflowError as trouble:
+            get_run_logger().error("%s: %s", arrival.name, trouble.message)
+
+    async def _content(self, arrival: Arrival) -> str:
+        if not is_address(arrival.source):
+            return await asyncio.to_thread(digest_of, Path(arrival.source))
+        return await asyncio.to_thread(remote.digest, arrival.source)
+
+
+def _key(*words: str) -> str:
+    return "inbox:" + hashlib.sha256("\n".join(words).encode()).hexdigest()

@@ -1,0 +1,341 @@
+"""Many clips in one flow run: looked at and priced as a whole, then made side by side, each told as it ends.
+
+Everything is shared: settings, the queue's client, the ledger, the store. A clip is one task run; a subflow for each
+would take Prefect's SQLite server down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from flows.film import Order, make_within, plan_films, were_made
+from reelflow import remote
+from reelflow.batch import BatchClip
+from reelflow.compile import Known
+from reelflow.errors import ClipsFailed, KeyRefused, OverBudget, ReelflowError
+from reelflow.manifest import Line, Manifest, Tally, line_of, opened_manifest
+from reelflow.plan import Plan
+from reelflow.preflight import read_limit
+from reelflow.report import Report, RunStatus
+from reelflow.settings import Settings, read_settings
+from reelflow.sources import is_address, show_source
+from tasks import quiet
+from tasks.facts import Latest, reporting
+from tasks.folded import folding
+from tasks.phase import phase
+from tasks.run import Run, open_run, sharing
+from tasks.summary import Summary, growing
+
+quiet.install()
+
+OnEnd = Callable[[BatchClip, Line, ReelflowError | None], Awaitable[None]]
+"""Told of each clip that has ended, its line in the manifest, and the error that it ended with. Must not raise."""
+
+UPLOAD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """How many clips are worked on at once, how many jobs they have on the queue, how many may fail (None: all)."""
+
+    window: int = 8
+    jobs_at_once: int | None = None
+    max_failures: int | None = None
+
+    def settings(self) -> Settings:
+        """The settings of such a run."""
+        settings = read_settings()
+        jobs = self.jobs_at_once or settings.jobs_at_once
+        return settings.model_copy(update={
+            "jobs_at_once": jobs, "max_connections": max(settings.max_connections, jobs + 4)})
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A clip that was looked at: what will be done, whether it was done already, and whether its source is here."""
+
+    clip: BatchClip
+    plan: Plan
+    known: Known
+    was_made: bool
+    is_staged: bool
+
+
+async def make_many(
+    clips: Iterable[BatchClip], order: Order, many: Many, manifest: Path, *, on_end: OnEnd | None = None
+) -> dict[str, Any]:
+    """Make all clips into `order.output`, a folder or a prefix; the manifest is brought there too where it's a prefix.
+
+    Gives what is to be told of the whole.
+
+    Raises:
+        OverBudget: all of it would cost more than it may; nothing was bought.
+        ClipsFailed: the others are made, and the manifest says which failed and why.
+    """
+    order = replace(order, output=f"{(order.output or '').rstrip('/')}/")
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with opened_manifest(manifest) as opened:
+        async with open_run(many.settings()) as run, _uploaded(opened, order):
+            return await _Works(run, tuple(clips), order, many, opened, on_end).done()
+
+
+@dataclass(slots=True)
+class _Works:
+    run: Run
+    clips: tuple[BatchClip, ...]
+    order: Order
+    many: Many
+    manifest: Manifest
+    on_end: OnEnd | None
+    summary: Summary = field(init=False)
+    staged_bytes: int = 0
+    halted: str = ""
+
+    def __post_init__(self) -> None:
+        self.summary = Summary(Tally(len(self.clips)))
+
+    async def done(self) -> dict[str, Any]:
+        looked = await self._look()
+        to_make = [one for one in looked if not one.was_made]
+        cost = _total(one.plan for one in to_make)
+        await self._publish(to_make, cost)
+        self._check_limit(to_make, cost)
+        told = self._told(len(to_make), cost)
+        if self.order.estimate:
+            for one in looked:
+                self.manifest.add(_estimated(one))
+            return {**told, "status": RunStatus.ESTIMATED.value}
+        async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
+            async def make(one: Looked) -> None:
+                await self._make(one)
+                tally = self.summary.tally
+                running.move(tally.ended / len(self.clips), tally.told())
+
+            await self._side_by_side(looked, make, self.many.window)
+        return self._ended({**told, **self._told(len(to_make), cost)})
+
+    async def _look(self) -> list[Looked]:
+        """Every clip, looked at and planned; those that can't be used have failed by then."""
+        found: list[Looked] = []
+        async with phase("look", of=f"{len(self.clips)} clips") as running:
+            async def look(clip: BatchClip) -> None:
+                async with self._clip(clip) as _:
+                    found.append(await self._looked_at(clip))
+                seen = len(found) + self.summary.tally.ended
+                running.move(seen / len(self.clips), f"{seen} of {len(self.clips)}")
+
+            await self._side_by_side(self.clips, look, min(self.many.window, 2 * (os.cpu_count() or 2)))
+        return sorted(found, key=lambda one: one.clip.number)
+
+    async def _looked_at(self, clip: BatchClip) -> Looked:
+        with folding(), sharing(self.run, _scratch(clip)):
+            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name)
+            was_made = await were_made(clip.recipe, plan, self.order)
+        # What was brought here stays here while there is room, and is brought once more where there was none.
+        staged = plan.source.size_bytes if is_address(clip.source) else 0
+        keeps = self.staged_bytes + staged <= self.run.settings.max_source_bytes
+        if keeps:
+            self.staged_bytes += staged
+        else:
+            shutil.rmtree(self.run.scratch / _scratch(clip), ignore_errors=True)
+        return Looked(clip, plan, known, was_made, keeps)
+
+    async def _make(self, one: Looked) -> None:
+        clip = one.clip
+
+        async def making() -> dict[str, Any]:
+            with folding(), sharing(self.run, _scratch(clip)):
+                planned = (one.plan, one.known)
+                if not one.is_staged:
+                    planned = await plan_films(clip.recipe, clip.source, stem=clip.name)
+                return await make_within(clip.recipe, clip.source, self.order, planned)
+
+        try:
+            async with self._clip(clip) as begun:
+                await make_clip(clip.name, making)
+                await self._end(clip, begun.latest.report, begun.took)
+        finally:
+            shutil.rmtree(self.run.scratch / _scratch(clip), ignore_errors=True)
+
+    @contextlib.asynccontextmanager
+    async def _clip(self, clip: BatchClip) -> AsyncIterator[_Begun]:
+        """Whatever befalls a clip befalls it alone, and is told."""
+        report = Report(clip.recipe.name, RunStatus.FAILED, source=show_source(clip.source), flow_run_id=flow_run.id)
+        with reporting(report, apart=True) as latest:
+            begun = _Begun(latest, time.monotonic())
+            try:
+                yield begun
+            except asyncio.CancelledError:
+                self.manifest.add(line_of(
+                    replace(latest.report, status=RunStatus.INTERRUPTED, error="Stopped."), clip.name, took=begun.took))
+                raise
+            except ReelflowError as error:
+                if isinstance(error, KeyRefused):
+                    self.halted = error.message
+                await self._end(clip, latest.report.with_error(error), begun.took, error)
+            except Exception as error:  # a fault of ours must not take the other clips with it
+                get_run_logger().exception("Something unforeseen went wrong with %s.", clip.name)
+                told = f"Something unforeseen went wrong ({type(error).__name__}: {error}); the run's log says more."
+                await self._end(
+                    clip, replace(latest.report, status=RunStatus.FAILED, error=told), begun.took, ReelflowError(told))
+
+    async def _end(
+        self, clip: BatchClip, report: Report, took: float, error: ReelflowError | None = None
+    ) -> None:
+        line = line_of(report, clip.name, took=took)
+        self.manifest.add(line)
+        self.summary.add(line)
+        self._halt_if_enough()
+        if self.on_end is not None:
+            await self.on_end(clip, line, error)
+
+    def _halt_if_enough(self) -> None:
+        most, bad = self.many.max_failures, self.summary.tally.bad
+        if most is not None and bad >= most and not self.halted:
+            self.halted = f"{bad} clips have failed, and no more may (max_failures)."
+
+    async def _side_by_side(
+        self, items: Iterable[Any], work: Callable[[Any], Awaitable[None]], width: int
+    ) -> None:
+        """Do the work on all items, so many at a time; none is begun once the batch has been halted."""
+        waiting = iter(items)
+
+        async def go_on() -> None:
+            for item in waiting:
+                if self.halted:
+                    return
+                await work(item)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(max(1, width)):
+                group.create_task(go_on())
+
+    def _check_limit(self, to_make: list[Looked], cost: Decimal | None) -> None:
+        limits = [limit for limit in (read_limit(self.order.max_cost_usd), self.run.settings.max_cost_usd)
+                  if limit is not None]
+        if not limits or not to_make:
+            return
+        if cost is None:
+            raise OverBudget(f"The price of these {len(to_make)} clips is not known, so it can't be held against the "
+                             f"limit max_cost_usd of {min(limits)} USD: give the model a price in REELFLOW_MODELS, or "
+                             "take the limit away.")
+        if cost > min(limits):
+            raise OverBudget(f"These {len(to_make)} clips would cost {cost.normalize():f} USD, and the limit "
+                             f"max_cost_usd is {min(limits).normalize():f} USD: nothing was sent. Take fewer clips or "
+                             "raise the limit.")
+
+    async def _publish(self, to_make: list[Looked], cost: Decimal | None) -> None:
+        """Show what will be done and what it will cost, before anything is bought."""
+        jobs = sum(max(1, len(job.prepare.pieces)) for one in to_make for job in one.plan.jobs)
+        rows = [
+            ("clips", str(len(self.clips))), ("can't be used", str(self.summary.tally.bad)),
+            ("made before", str(len(self.clips) - self.summary.tally.bad - len(to_make))),
+            ("to be made", str(len(to_make))), ("jobs", str(jobs)),
+            ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
+            ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", str(self.order.output)),
+        ]
+        await acreate_table_artifact([{"": name, "planned": value} for name, value in rows], key="plan",
+                                     description=f"Plan: {len(to_make)} clips")
+
+    def _told(self, to_make: int, cost: Decimal | None) -> dict[str, Any]:
+        tally = self.summary.tally
+        return {
+            "status": RunStatus.COMPLETED.value, "output": self.order.output, "manifest": self._manifest(),
+            "clips": len(self.clips), "to_make": to_make, "completed": tally.completed, "failed": tally.failed,
+            "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,
+            "billed_seconds": round(tally.billed_seconds, 3),
+            "cost_usd": None if tally.cost_usd is None else round(tally.cost_usd, 4),
+            "estimated_cost_usd": None if cost is None else float(round(cost, 4)),
+            "stand_in": self.run.client.stand_in, "flow_run_id": flow_run.id, "error": None,
+        }
+
+    def _manifest(self) -> str:
+        if self.order.output and is_address(self.order.output):
+            return remote.join(self.order.output, self.manifest.path.name)
+        return str(self.manifest.path)
+
+    def _ended(self, told: dict[str, Any]) -> dict[str, Any]:
+        tally = self.summary.tally
+        if not tally.bad and not told["not_begun"]:
+            return told
+        why = f" {self.halted}" if self.halted else ""
+        rest = f", and {told['not_begun']} were not begun" if told["not_begun"] else ""
+        message = (f"{tally.told()}{rest}: {told['manifest']} says which and why.{why} Run the same again to make "
+                   "what is missing.")
+        status = RunStatus.UNDECIDED if tally.undecided and not tally.failed else RunStatus.FAILED
+        raise ClipsFailed(message, summary={**told, "status": status.value, "error": message})
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    latest: Latest
+    at: float
+
+    @property
+    def took(self) -> float:
+        return time.monotonic() - self.at
+
+
+@task(task_run_name="{clip}", cache_policy=NO_CACHE, persist_result=False)
+async def make_clip(clip: str, making: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """One clip, from its source to its finished files."""
+    return await making()
+
+
+@contextlib.asynccontextmanager
+async def _uploaded(manifest: Manifest, order: Order) -> AsyncIterator[None]:
+    """The manifest, brought to the results every few seconds where these go to an address."""
+    if not (order.output and is_address(order.output)):
+        yield
+        return
+    there = remote.join(order.output, manifest.path.name)
+
+    async def bring() -> None:
+        try:
+            await asyncio.to_thread(remote.put, manifest.path, there)
+        except ReelflowError as error:
+            get_run_logger().warning("%s", error.message)
+
+    async def keep_bringing() -> None:
+        while True:
+            await asyncio.sleep(UPLOAD_SECONDS)
+            await bring()
+
+    bringing = asyncio.create_task(keep_bringing())
+    try:
+        yield
+    finally:
+        bringing.cancel()
+        await asyncio.gather(bringing, return_exceptions=True)
+        await bring()
+
+
+def _estimated(one: Looked) -> Line:
+    cost, seconds = (Decimal(0), 0.0) if one.was_made else (one.plan.cost_usd, one.plan.seconds)
+    return line_of(Report(
+        one.plan.name, RunStatus.ESTIMATED, source=show_source(one.clip.source), billed_seconds=seconds, cost_usd=cost,
+        warnings=one.plan.warnings, flow_run_id=flow_run.id,
+    ), one.clip.name, took=0.0)
+
+
+def _total(plans: Iterable[Plan]) -> Decimal | None:
+    costs = [plan.cost_usd for plan in plans]
+    return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+
+def _scratch(clip: BatchClip) -> str:
+    return f"clip-{clip.number}"

@@ -1,0 +1,121 @@
+"""Things that one run takes so that no other does, on this machine or another: kept in the ledger's database.
+
+A claim is held as long as it is beaten; one whose holder's process is gone, or that has not been beaten for a lease by
+the database's own clock (the clocks of machines are never compared), can be taken over. What is done stays claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from reelflow.errors import LedgerFault
+from reelflow.job.holder import is_gone, new_holder
+from reelflow.job.schema import claims, database_errors, make_engine, migrate, reason_of
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 90
+BEAT_SECONDS = 20.0
+_TAKEN, _DONE = "taken", "done"
+
+
+class Claims:
+    """The claims of a ledger's database, opened as an async context manager; what is taken is held until its end."""
+
+    def __init__(self, engine: AsyncEngine, lease: int) -> None:
+        self._engine, self._lease, self._holder = engine, lease, new_holder()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, url: str | None, *, work_dir: Path, lease: int = LEASE_SECONDS) -> AsyncIterator[Self]:
+        """The claims in the database at `url`, or in SQLite under `work_dir`. `lease` is in seconds. Raises BadInput.
+
+        What was taken inside the block and is not done at its end is given back.
+        """
+        engine = make_engine(url, work_dir)
+        try:
+            await migrate(engine)
+            made = cls(engine, lease)
+            beating = asyncio.create_task(made._beat())
+            try:
+                yield made
+            finally:
+                beating.cancel()
+                await asyncio.gather(beating, return_exceptions=True)
+                await asyncio.shield(made._give_all_back())
+        finally:
+            await engine.dispose()
+
+    async def take(self, key: str, note: str = "") -> bool:
+        """Take a thing; False where another run has it, or it is done already. Raises LedgerFault."""
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        moment = self._moment()
+        async with self._begun() as connection:
+            held = (await connection.execute(sa.select(claims.c.holder).where(
+                claims.c.key == key, claims.c.state == _TAKEN))).scalar()
+            dead = held if held is not None and is_gone(held) else ""
+            free = sa.and_(claims.c.state == _TAKEN,
+                           sa.or_(claims.c.beaten < moment - self._lease, claims.c.holder == dead))
+            values = {"state": _TAKEN, "holder": self._holder, "beaten": moment, "note": note}
+            taken = await connection.execute(
+                insert(claims).values(key=key, **values).on_conflict_do_update(
+                    index_elements=["key"], set_=values, where=free))
+            return bool(taken.rowcount)
+
+    async def is_done(self, key: str) -> str | None:
+        """What was noted of a thing that is done; None where it isn't."""
+        async with self._begun() as connection:
+            note: str | None = (await connection.execute(
+                sa.select(claims.c.note).where(claims.c.key == key, claims.c.state == _DONE))).scalar()
+            return note
+
+    async def done(self, keys: Iterable[str], note: str = "") -> None:
+        """Write down that things which we hold are done, once and for all."""
+        async with self._begun() as connection:
+            await connection.execute(claims.update().where(
+                claims.c.key.in_(list(keys)), claims.c.holder == self._holder).values(state=_DONE, note=note))
+
+    async def give_back(self, keys: Iterable[str]) -> None:
+        """Let others take things that we hold."""
+        async with self._begun() as connection:
+            await connection.execute(claims.delete().where(
+                claims.c.key.in_(list(keys)), claims.c.holder == self._holder, claims.c.state == _TAKEN))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                async with self._begun() as connection:
+                    await connection.execute(claims.update().where(
+                        claims.c.holder == self._holder, claims.c.state == _TAKEN).values(beaten=self._moment()))
+            except LedgerFault as fault:
+                logger.warning("The claims could not be beaten, and are beaten again: %s", fault.message)
+
+    async def _give_all_back(self) -> None:
+        with contextlib.suppress(LedgerFault):
+            async with self._begun() as connection:
+                await connection.execute(claims.delete().where(
+                    claims.c.holder == self._holder, claims.c.state == _TAKEN))
+
+    def _moment(self) -> sa.ColumnElement[int]:
+        """Now, in whole seconds, by the database's clock."""
+        if self._engine.dialect.name == "postgresql":
+            return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.BigInteger)
+        return sa.cast(sa.func.strftime("%s", "now"), sa.BigInteger)
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except database_errors() as error:
+            raise LedgerFault(f"The claims can't be read or written ({reason_of(error)}).") from error

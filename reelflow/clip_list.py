@@ -1,0 +1,174 @@
+"""Which clips a batch works through: those of a folder, a glob, a prefix on another machine, or a list."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reelflow import remote
+from reelflow.errors import BadInput
+from reelflow.sources import is_address, show_source
+
+FILMS = (
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".ogv", ".3gp", ".gif",
+)
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+LISTS = (".txt", ".csv", ".jsonl")
+MOST_CLIPS = 100_000
+FILES = ("reference_image",)
+"""Parameters that name a file, which in a list is found from the list's folder on."""
+
+_MAX_LIST_BYTES = 64 * 2**20
+_SOURCE_NAMES = ("source", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A clip as it is listed: its source, the parameters that are its own, and its line in the list (None: none)."""
+
+    source: str
+    own: dict[str, Any] = field(default_factory=dict)
+    line: int | None = None
+
+
+def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
+    """The clips of a folder, a glob, a prefix such as s3://bucket/in/, or a list (.txt, .csv, .jsonl), in order.
+
+    Of a folder and of a prefix it is what lies right in it and whose name ends as a film's does (or a picture's, with
+    `pictures`). Sources in a list are found from the list's folder on.
+
+    Raises:
+        BadInput: there is nothing there, or it can't be read; every faulty line of a list is named.
+    """
+    if not where.strip():
+        raise BadInput("Say which clips: a folder, a glob, a prefix such as s3://bucket/in/, or a list (.txt, .csv, "
+                       ".jsonl).", field="sources")
+    if where.lower().endswith(LISTS):
+        rows = _listed(where)
+    elif remote.is_remote(where):
+        rows = tuple(Row(found.address) for found in remote.list_files(where)
+                     if _is_clip(found.address, where, pictures))
+    else:
+        rows = tuple(Row(str(path)) for path in _found(where) if _is_clip(str(path), where, pictures))
+    if not rows:
+        kind = "pictures" if pictures else "films"
+        raise BadInput(f"There are no {kind} in {show_source(where)}: name a folder, a glob, a prefix or a list that "
+                       "has some.", field="sources")
+    if len(rows) > MOST_CLIPS:
+        raise BadInput(f"{show_source(where)} has {len(rows)} clips, and a batch takes {MOST_CLIPS}: make several of "
+                       "it.", field="sources")
+    return rows
+
+
+def _is_clip(source: str, where: str, pictures: bool) -> bool:
+    """Whether a name is a clip's; a glob that says how names end means it."""
+    name = source.rpartition("/")[2].lower()
+    if name.startswith("."):
+        return False
+    return name.endswith(PICTURES if pictures else FILMS) or (_has_magic(where) and "." in where.rpartition("*")[2])
+
+
+def _has_magic(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _found(where: str) -> list[Path]:
+    path = Path(where).expanduser().absolute()
+    if path.is_dir():
+        return sorted(one for one in path.iterdir() if one.is_file())
+    if path.exists() or not _has_magic(where):
+        return [path] if path.exists() else []
+    fixed = next(at for at, part in enumerate(path.parts) if _has_magic(part))
+    return sorted(one for one in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])) if one.is_file())
+
+
+def _listed(where: str) -> tuple[Row, ...]:
+    """The rows of a list, each with its line."""
+    text = _text_of(where)
+    kind = where.rpartition(".")[2].lower()
+    try:
+        if kind == "csv":
+            found = _csv_rows(text)
+        elif kind == "jsonl":
+            found = _json_rows(text)
+        else:
+            found = [Row(line.strip(), {}, number) for number, line in enumerate(text.splitlines(), 1)
+                     if line.strip() and not line.lstrip().startswith("#")]
+    except (csv.Error, ValueError) as error:
+        raise BadInput(f"The list {show_source(where)} can't be read: {error}.", field="sources") from None
+    folder = None if is_address(where) else Path(where).expanduser().absolute().parent
+    base = where.rpartition("/")[0]
+    return tuple(Row(_from(row.source, folder, base), _with_files(row.own, folder), row.line) for row in found)
+
+
+def _from(source: str, folder: Path | None, base: str) -> str:
+    if is_address(source) or source == "sample":
+        return source
+    return f"{base}/{source}" if folder is None else str((folder / Path(source).expanduser()).absolute())
+
+
+def _with_files(own: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    if folder is None:
+        return own
+    found = {name: str((folder / Path(str(value)).expanduser()).absolute()) for name, value in own.items()
+             if name.rpartition(".")[2] in FILES}
+    return {**own, **found}
+
+
+def _csv_rows(text: str) -> list[Row]:
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    names = [name.strip() for name in reader.fieldnames or ()]
+    if not set(names) & set(_SOURCE_NAMES):
+        raise ValueError("its first line has no column `source`")
+    reader.fieldnames = names
+    rows = []
+    for one in reader:
+        if None in one:
+            raise ValueError(f"line {reader.line_num} has more cells than the first line has names")
+        given = {name: cell.strip() for name, cell in one.items() if cell and cell.strip()}
+        if given:
+            rows.append(_row(given, reader.line_num))
+    return rows
+
+
+def _json_rows(text: str) -> list[Row]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except ValueError:
+            raise ValueError(f"line {number} is not JSON") from None
+        if not isinstance(given, dict):
+            raise ValueError(f"line {number} is not an object")
+        rows.append(_row({name: value for name, value in given.items() if value not in (None, "")}, number))
+    return rows
+
+
+def _row(given: dict[str, Any], line: int) -> Row:
+    source = next((given.pop(name) for name in _SOURCE_NAMES if name in given), None)
+    if not isinstance(source, str):
+        raise ValueError(f"line {line} has no source")
+    return Row(source, given, line)
+
+
+def _text_of(where: str) -> str:
+    shown = show_source(where)
+    try:
+        if remote.is_remote(where):
+            raw = remote.read(where, max_bytes=_MAX_LIST_BYTES, field="sources")
+        else:
+            path = Path(where).expanduser()
+            if path.stat().st_size > _MAX_LIST_BYTES:
+                raise BadInput(f"The list {shown} is larger than {_MAX_LIST_BYTES // 2**20} MiB.", field="sources")
+            raw = path.read_bytes()
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"The list {shown} can't be read: {error.strerror or error}.", field="sources") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"The list {shown} is not text in UTF-8.", field="sources") from None

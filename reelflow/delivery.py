@@ -1,0 +1,87 @@
+"""Results that go to another machine: brought to an address under their names, with a receipt beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow import remote
+from reelflow.destination import Destination
+from reelflow.errors import BadInput
+from reelflow.receipt import Receipt
+from reelflow.sources import is_address
+
+_MAX_RECEIPT_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The address `prefix` that files are brought to, each under the name that it has below `folder`, where it's made.
+
+    Receipts lie beside the files, below `.reelflow/`, so that every machine finds what any of them has made.
+    """
+
+    prefix: str
+    folder: Path
+
+    def address(self, target: Path) -> str:
+        """Where a file goes."""
+        return remote.join(self.prefix, target.relative_to(self.folder).as_posix())
+
+    async def find_existing(self, targets: tuple[Path, ...]) -> str | None:
+        """The first of the addresses at which there is a file already."""
+        for target in targets:
+            if await asyncio.to_thread(remote.look_at, self.address(target), field="output") is not None:
+                return self.address(target)
+        return None
+
+    async def find_receipt(self, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
+        """The receipt for what lies there, if `ask` made all of it and it is as large as it was."""
+        with contextlib.suppress(BadInput, ValueError, KeyError, TypeError):
+            raw = await asyncio.to_thread(remote.read, self._place(ask, targets), max_bytes=_MAX_RECEIPT_BYTES)
+            kept = json.loads(raw)
+            for target in targets:
+                found = await asyncio.to_thread(remote.look_at, self.address(target))
+                if found is None or found.size_bytes != kept["sizes"][self.address(target)]:
+                    return None
+            return Receipt(ask, targets, (), tuple(kept["resolved"]), dict(kept["report"]))
+        return None
+
+    async def bring(self, receipt: Receipt) -> tuple[str, ...]:
+        """Bring the files of a receipt there, and it behind them; gives their addresses."""
+        addresses = tuple(self.address(path) for path in receipt.paths)
+        for path, address in zip(receipt.paths, addresses, strict=True):
+            await asyncio.to_thread(remote.put, path, address)
+        told = {
+            "ask": receipt.ask, "resolved": receipt.resolved, "report": receipt.report,
+            "sizes": {address: path.stat().st_size for path, address in zip(receipt.paths, addresses, strict=True)},
+        }
+        await asyncio.to_thread(remote.write, self._place(receipt.ask, receipt.paths),
+                                json.dumps(told, ensure_ascii=False).encode())
+        return addresses
+
+    def _place(self, ask: str, targets: tuple[Path, ...]) -> str:
+        named = hashlib.sha256("\n".join([ask, *map(self.address, targets)]).encode()).hexdigest()
+        return remote.join(self.prefix, f".reelflow/{named}.json")
+
+
+def split_output(output: str) -> tuple[str, str]:
+    """The prefix and the file's name (empty: a prefix is meant) of an output's address. Raises BadInput."""
+    if remote.is_web(output):
+        raise BadInput(f"Nothing can be written to {output}: name a folder, a file, or an address such as "
+                       "s3://bucket/out/.", field="output")
+    prefix, _, name = output.rpartition("/")
+    return (prefix, name) if "." in name and prefix.partition("://")[2] else (output.rstrip("/"), "")
+
+
+def checked_destination(work_dir: Path, output: str, overwrite: bool) -> Destination:
+    """What can be checked of an output before the run; what lies at an address is looked at in it. Raises BadInput."""
+    if not is_address(output):
+        return Destination(work_dir, output, overwrite)
+    name = split_output(output)[1]
+    folder = work_dir / "scratch"
+    return Destination(folder, str(folder / name) if name else f"{folder}/", overwrite)

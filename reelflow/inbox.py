@@ -1,0 +1,100 @@
+"""An inbox: a folder or a prefix that clips arrive in, of which only those that are whole are looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow import remote
+from reelflow.clip_list import FILMS, PICTURES
+from reelflow.errors import BadInput
+
+ASIDE = "failed"
+_TEMPORARY = (".part", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".partial", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A clip in an inbox: where it lies, its size, and what changes when it does (a time of writing, an ETag)."""
+
+    source: str
+    size_bytes: int
+    mark: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the inbox."""
+        return self.source.rpartition("/")[2]
+
+
+async def find_arrivals(inbox: str, *, settle_seconds: float, pictures: bool) -> tuple[Arrival, ...]:
+    """The clips of an inbox that nobody writes to any more: unchanged for `settle_seconds`, by their own time or ours.
+
+    What has a temporary name is left alone. An object store shows a file only once it is whole. Raises BadInput.
+    """
+    first = await asyncio.to_thread(_look, inbox, pictures)
+    if remote.is_remote(inbox) or not first:
+        return first
+    if not (young := [one for one in first if _age(one) < settle_seconds]):
+        return first
+    await asyncio.sleep(settle_seconds)
+    second = set(await asyncio.to_thread(_look, inbox, pictures))
+    return tuple(one for one in first if one not in young or one in second)
+
+
+async def put_aside(inbox: str, arrival: Arrival, why: str) -> str:
+    """Move a clip that failed out of the way, with a note that says why beside it; gives where it lies now.
+
+    Raises:
+        BadInput, SourceFault: it can't be moved.
+    """
+    return await asyncio.to_thread(_put_aside, inbox, arrival, why)
+
+
+def _put_aside(inbox: str, arrival: Arrival, why: str) -> str:
+    if remote.is_remote(inbox):
+        there = remote.join(inbox, f"{ASIDE}/{arrival.name}")
+        remote.move(arrival.source, there)
+        remote.write(f"{there}.txt", f"{why}\n".encode())
+        return there
+    try:
+        folder = Path(inbox) / ASIDE
+        folder.mkdir(exist_ok=True)
+        target = folder / arrival.name
+        (folder / f"{arrival.name}.txt").write_text(f"{why}\n", "utf-8")
+        shutil.move(arrival.source, target)
+    except OSError as error:
+        raise BadInput(f"{arrival.source} can't be moved to {inbox}/{ASIDE}: {error.strerror}.",
+                       field="inbox") from None
+    return str(target)
+
+
+def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
+    endings = PICTURES if pictures else FILMS
+    if remote.is_web(inbox):
+        raise BadInput(f"Nobody can look into {inbox}: name a folder, or a prefix such as s3://bucket/in/.",
+                       field="inbox")
+    if remote.is_remote(inbox):
+        found = [Arrival(one.address, one.size_bytes, one.mark) for one in remote.list_files(inbox, field="inbox")]
+    else:
+        folder = Path(inbox).expanduser().absolute()
+        try:
+            found = [Arrival(str(path), stat.st_size, str(stat.st_mtime_ns)) for path in sorted(folder.iterdir())
+                     if path.is_file() and (stat := path.stat())]
+        except FileNotFoundError:
+            raise BadInput(f"There is no folder {inbox}: name one that clips arrive in.", field="inbox") from None
+        except OSError as error:
+            raise BadInput(f"The inbox {inbox} can't be read: {error.strerror}.", field="inbox") from None
+    return tuple(one for one in found if _is_clip(one.name.lower(), endings) and one.size_bytes)
+
+
+def _is_clip(name: str, endings: tuple[str, ...]) -> bool:
+    return name.endswith(endings) and not name.startswith((".", "~")) and not any(
+        f"{ending}." in name for ending in _TEMPORARY)
+
+
+def _age(arrival: Arrival) -> float:
+    return time.time() - int(arrival.mark) / 1e9

@@ -1,0 +1,186 @@
+"""Files on other machines, through fsspec: s3://bucket/… and whatever else it reads. All calls block."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reelflow.errors import BadInput, SourceFault
+from reelflow.media.run import written_whole
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)
+_WEB = ("http://", "https://")
+_CHUNK = 1 << 20
+# Where a file is there whole or not at all, without our renaming it.
+_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "memory"})
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file at an address: its size in bytes, and what changes when it does (an ETag, or when it was written)."""
+
+    address: str
+    size_bytes: int
+    mark: str
+
+
+def is_web(text: str) -> bool:
+    """Whether a source is an http(s) address, which is read by other rules."""
+    return text.lower().startswith(_WEB)
+
+
+def is_remote(text: str) -> bool:
+    """Whether a source or an output is an address that fsspec reads."""
+    return bool(_ADDRESS.match(text)) and not is_web(text)
+
+
+def join(prefix: str, name: str) -> str:
+    """The address of a name below a prefix."""
+    return f"{prefix.rstrip('/')}/{name}"
+
+
+def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...]:
+    """The files right below a prefix, or those that fit a glob, by name. Raises BadInput."""
+    with _opened(address, field) as (system, path, scheme):
+        system.invalidate_cache()
+        if any(sign in path for sign in "*?["):
+            found = list(system.glob(path, detail=True).values())
+        elif system.isdir(path):
+            found = system.ls(path, detail=True)
+        else:
+            found = [system.info(path)]
+        files = [one for one in found if one["type"] == "file" and not str(one["name"]).endswith("/")]
+        return tuple(_remote_file(one, scheme) for one in sorted(files, key=lambda one: str(one["name"])))
+
+
+def look_at(address: str, *, field: str = "source") -> RemoteFile | None:
+    """The file at an address; None where there is none. Raises BadInput."""
+    with _opened(address, field) as (system, path, scheme):
+        system.invalidate_cache()
+        try:
+            found = system.info(path)
+        except FileNotFoundError:
+            return None
+        return _remote_file(found, scheme) if found["type"] == "file" else None
+
+
+def read(address: str, *, max_bytes: int, field: str = "source") -> bytes:
+    """The bytes of a file. Raises BadInput where it is larger than `max_bytes`, or can't be read."""
+    with _opened(address, field) as (system, path, _), system.open(path, "rb") as file:
+        got = bytes(file.read(max_bytes + 1))
+    if len(got) > max_bytes:
+        raise BadInput(f"{shown(address)} is larger than {max_bytes / 1e6:.0f} MB.", field=field)
+    return got
+
+
+def fetch(address: str, target: Path, *, max_bytes: int) -> None:
+    """Bring a file here, whole or not at all, at constant memory.
+
+    Raises:
+        BadInput: it is larger than `max_bytes`, or is not there, or may not be read.
+        SourceFault: it could not be read in a way that may pass.
+    """
+    with _opened(address, "source") as (system, path, _):
+        if system.info(path)["size"] > max_bytes:
+            raise _too_large(address, max_bytes)
+        with system.open(path, "rb") as there, written_whole(target) as part, part.open("wb") as here:
+            copied = 0
+            while chunk := there.read(_CHUNK):
+                copied += len(chunk)
+                if copied > max_bytes:
+                    raise _too_large(address, max_bytes)
+                here.write(chunk)
+
+
+def digest(address: str) -> str:
+    """The SHA-256 of a file's bytes, in hex. Raises BadInput, SourceFault."""
+    with _opened(address, "source") as (system, path, _), system.open(path, "rb") as there:
+        found = hashlib.sha256()
+        while chunk := there.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def put(path: Path, address: str) -> None:
+    """Bring a file there, under its name only once it is whole. Raises BadInput, SourceFault."""
+    with _opened(address, "output") as (system, there, scheme):
+        if scheme in _WHOLE:
+            system.put_file(str(path), there)
+            return
+        system.makedirs(there.rpartition("/")[0], exist_ok=True)
+        part = f"{there}.part"
+        system.put_file(str(path), part)
+        system.mv(part, there)
+
+
+def write(address: str, raw: bytes, *, field: str = "output") -> None:
+    """Write a small file. Raises BadInput, SourceFault."""
+    with _opened(address, field) as (system, path, scheme):
+        if scheme not in _WHOLE:
+            system.makedirs(path.rpartition("/")[0], exist_ok=True)
+        system.pipe_file(path, raw)
+
+
+def move(address: str, target: str) -> None:
+    """Move a file to another address on the same system. Raises BadInput, SourceFault."""
+    with _opened(address, "source") as (system, path, scheme):
+        there = system._strip_protocol(target)
+        if scheme not in _WHOLE:
+            system.makedirs(there.rpartition("/")[0], exist_ok=True)
+        system.mv(path, there)
+
+
+def shown(address: str) -> str:
+    """An address as it may be shown: without a password. A key may hold any sign, `?` and `#` too."""
+    return _LOGIN.sub(r"\1", address)
+
+
+@contextmanager
+def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
+    """The filesystem of an address, and the path in it; errors come out as ours."""
+    import fsspec
+
+    scheme = address.partition("://")[0].lower()
+    if "::" in address or scheme in ("local", "reference", "dir"):
+        raise BadInput(f"{shown(address)} can't be used: name the file itself, such as s3://bucket/film.mp4.",
+                       field=field)
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+    except ImportError:
+        extra = "reelflow[s3]" if scheme in ("s3", "s3a") else "what fsspec asks for"
+        raise BadInput(f"Addresses that begin with {scheme}:// need {extra}: install it where reelflow runs.",
+                       field=field) from None
+    except ValueError:
+        raise BadInput(f"Addresses that begin with {scheme}:// are not known.", field=field) from None
+    try:
+        yield system, path, scheme
+    except FileNotFoundError:
+        raise BadInput(f"There is nothing at {shown(address)}.", field=field) from None
+    except PermissionError as error:
+        raise BadInput(f"{shown(address)} may not be used from here ({_reason(error)}): check the credentials.",
+                       field=field) from None
+    except BadInput:
+        raise
+    except Exception as error:  # every filesystem has errors of its own
+        raise SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field) from error
+
+
+def _remote_file(found: dict[str, Any], scheme: str) -> RemoteFile:
+    mark = next((str(found[name]) for name in ("ETag", "etag", "md5", "LastModified", "mtime", "created")
+                 if found.get(name)), "")
+    return RemoteFile(f"{scheme}://{str(found['name']).lstrip('/')}", int(found.get("size") or 0), mark)
+
+
+def _too_large(address: str, max_bytes: int) -> BadInput:
+    return BadInput(f"{shown(address)} is larger than {max_bytes / 1e6:.0f} MB: raise REELFLOW_MAX_SOURCE_BYTES to "
+                    "take it.", field="source")
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__

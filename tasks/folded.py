@@ -1,0 +1,61 @@
+"""Tasks that can be folded into one: in a batch a clip is one task run, and what it consists of are plain calls.
+
+Hundreds of clips at once, each with a dozen task runs and as many artifacts, are more than Prefect's SQLite server
+takes; and nobody looks at them one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import task as prefect_task
+
+from reelflow.errors import SourceFault
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_folded: ContextVar[bool] = ContextVar("folded", default=False)
+
+
+@contextlib.contextmanager
+def folding() -> Iterator[None]:
+    """Have tasks inside the block be plain calls, and phases and reports leave nothing in the Prefect UI."""
+    token = _folded.set(True)
+    try:
+        yield
+    finally:
+        _folded.reset(token)
+
+
+def is_folded() -> bool:
+    """Whether this is part of a larger task run."""
+    return _folded.get()
+
+
+def task(
+    **options: Any,
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
+    """Prefect's `task` with these options; inside `folding()` a plain call, tried again where a source may be back."""
+    tries, pause = 1 + int(options.get("retries") or 0), float(options.get("retry_delay_seconds") or 0)
+
+    def wrap(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        whole = prefect_task(**options)(function)
+
+        @functools.wraps(function)
+        async def call(*given: P.args, **named: P.kwargs) -> R:
+            if not is_folded():
+                return await whole(*given, **named)
+            for _ in range(tries - 1):
+                with contextlib.suppress(SourceFault):
+                    return await function(*given, **named)
+                await asyncio.sleep(pause)
+            return await function(*given, **named)
+
+        return call
+    return wrap

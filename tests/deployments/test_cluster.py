@@ -1,0 +1,125 @@
+"""PostgreSQL, Redis, an API server, its services and two workers that share no disk; one of them is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.cluster import Cluster, running_cluster
+from reelflow import remote
+from reelflow.media.run import run_ffmpeg
+from reelflow.standin.server import running_standin
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (list(Path("/usr/lib/postgresql").glob("*/bin")) and shutil.which("redis-server")),
+                       reason="PostgreSQL and Redis are not installed (Debian: apt install postgresql redis-server)"),
+]
+# A hundred for the note; fewer show the same.
+CLIPS = int(os.environ.get("TEST_CLIPS", "24"))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """The cluster without workers; tests and their processes speak with it."""
+    with running_cluster(tmp_path / "cluster") as running, temporary_settings({PREFECT_API_URL: running.api}):
+        yield running
+
+
+@pytest.fixture
+def object_store() -> Iterator[dict[str, str]]:
+    """What leads to an S3 server with an empty bucket."""
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key",
+                   "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield environment
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+    server.stop()
+
+
+async def bring_clips(folder: Path, ffmpeg: Path) -> None:
+    """So many films of half a second, all different, into the bucket."""
+    folder.mkdir()
+    await run_ffmpeg([
+        "-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d={CLIPS / 2}", "-c:v", "libx264", "-g", "5", "-keyint_min", "5",
+        "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-f", "segment", "-segment_time", "0.5", "-reset_timestamps", "1",
+        f"file:{folder}/clip-%03d.mp4",
+    ], ffmpeg=ffmpeg, timeout=300)
+    for path in sorted(folder.iterdir()):
+        remote.put(path, f"s3://bucket/in/{path.name}")
+    assert len(list(folder.iterdir())) == CLIPS
+
+
+def kill_all(pid: int) -> None:
+    """SIGKILL for a worker and all that it has started, at one moment, as when its machine is gone."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal():
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    doomed = [pid]
+    for one in doomed:
+        doomed += parents.get(one, [])
+    # Stopped from the top down first: none of them sees another one die, and tells of it.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for one in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, number)
+
+
+async def state_of(client: PrefectClient, runs: list[FlowRun]) -> list[str]:
+    return [str((await client.read_flow_run(run.id)).state_name) for run in runs]
+
+
+async def test_a_killed_worker_s_run_is_taken_up_by_the_other_and_nothing_is_paid_twice(
+    cluster: Cluster, object_store: dict[str, str], tmp_path: Path, ffmpeg: Path
+) -> None:
+    await bring_clips(tmp_path / "clips", ffmpeg)
+    cluster.once("reelflow", "setup", "--dead-after", "90", "--jobs-at-once", "20", DECART_API_KEY="key-of-the-test")
+    cluster.once("prefect", "--no-prompt", "deploy", "--all")
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, workers=20, service_seconds=1.0) as queue:
+        more = {**object_store, "DECART_BASE_URL": queue.url, "DECART_API_KEY": "key-of-the-test",
+                "REELFLOW_POLL_SECONDS": "0.5", "PREFECT_WORKER_QUERY_SECONDS": "2"}
+        workers = {name: cluster.start_worker(name, limit=1, **more) for name in ("worker-1", "worker-2")}
+        asked: dict[str, Any] = {"sources": "s3://bucket/in/", "job": "restyle", "prompt": "noir",
+                                 "output": "s3://bucket/out/", "window": 8, "jobs_at_once": 8}
+        async with get_client() as client:
+            deployment = await client.read_deployment_by_name("batch/batch")
+            runs = [await client.create_flow_run_from_deployment(
+                deployment.id, parameters={**asked, "part": f"{number}/2"}) for number in (1, 2)]
+            async with asyncio.timeout(600):
+                while queue.jobs_made < CLIPS // 2:
+                    await asyncio.sleep(0.2)
+            kill_all(workers["worker-1"].pid)
+            log = cluster.folder / "worker-2.log"
+            async with asyncio.timeout(1500):
+                while (states := await state_of(client, runs)) != ["Completed"] * 2:
+                    assert "Failed" not in states, log.read_text()[-3000:]
+                    await asyncio.sleep(1)
+            counts = sorted((await client.read_flow_run(run.id)).run_count for run in runs)
+        assert (queue.jobs_made, counts) == (CLIPS, [1, 2])
+    made = [found for found in remote.list_files("s3://bucket/out/") if found.address.endswith(".mp4")]
+    assert len(made) == CLIPS
+    assert len(remote.list_files("s3://bucket/out/manifest-*")) == 2

@@ -1,0 +1,141 @@
+"""Sources from, and results to, an object store: moto's server speaks S3's protocol on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.batch import batch
+from flows.restyle import restyle
+from reelflow import remote
+from reelflow.clip_list import read_rows
+from reelflow.errors import BadInput, ClipsFailed
+from reelflow.sources import show_source, source_stem, stage_source
+from reelflow.standin.server import StandIn, running_standin
+
+
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[str]:
+    """The address of an S3 server."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket, and an environment that leads to it."""
+    import fsspec
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    system = fsspec.filesystem("s3")
+    if system.exists("bucket"):
+        system.rm("bucket", recursive=True)
+    system.mkdir("bucket")
+    yield "s3://bucket"
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        yield standin
+
+
+def names(prefix: str) -> list[str]:
+    return sorted(found.address.rpartition("/")[2] for found in remote.list_files(prefix))
+
+
+def test_a_prefix_and_a_glob_list_what_lies_right_below(bucket: str) -> None:
+    for name in ("in/b.mp4", "in/a #1?.mp4", "in/deep/c.mp4", "in/notes.txt"):
+        remote.write(f"{bucket}/{name}", b"x" * 3)
+    assert [row.source for row in read_rows(f"{bucket}/in/", pictures=False)] == [
+        f"{bucket}/in/a #1?.mp4", f"{bucket}/in/b.mp4"]
+    assert [row.source for row in read_rows(f"{bucket}/in/b*", pictures=False)] == [f"{bucket}/in/b.mp4"]
+    found = remote.look_at(f"{bucket}/in/b.mp4")
+    assert found is not None
+    assert (found.size_bytes, bool(found.mark)) == (3, True)
+    assert remote.look_at(f"{bucket}/in/none.mp4") is None
+    assert (source_stem(f"{bucket}/in/a #1?.mp4"), show_source("s3://user:word@b/x?y")) == ("a -1-", "s3://b/x?y")
+
+
+async def test_a_file_comes_whole_within_the_limit_or_not_at_all(bucket: str, tmp_path: Path, ffmpeg: Path) -> None:
+    remote.write(f"{bucket}/a.mp4", b"x" * 5000)
+
+    async def stage(source: str, max_bytes: int) -> Path:
+        return await stage_source(source, tmp_path, work_dir=tmp_path, ffmpeg=ffmpeg, max_bytes=max_bytes)
+
+    assert (await stage(f"{bucket}/a.mp4", 5000)).read_bytes() == b"x" * 5000
+    for source, told in ((f"{bucket}/a.mp4", "is larger than"), (f"{bucket}/no.mp4", "There is nothing at"),
+                         ("s3://no-such-bucket-here/a.mp4", "no-such-bucket-here"),
+                         ("nowhere://a.mp4", "are not known")):
+        with pytest.raises(BadInput, match=told):
+            await stage(source, 4999)
+    assert [path.name for path in tmp_path.glob("*.*")] == ["source-a.mp4"]
+
+
+def test_what_can_t_be_written_in_one_go_gets_its_name_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"film")
+    remote.put(tmp_path / "a", f"file://{tmp_path}/deep/b.mp4")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["b.mp4"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_film_goes_from_a_bucket_to_a_bucket(
+    bucket: str, queue: StandIn, clip: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    remote.put(clip, f"{bucket}/in/a.mp4")
+    report = await restyle(f"{bucket}/in/a.mp4", prompt="noir", output=f"{bucket}/out/")
+    assert (report["status"], report["uploaded"], report["outputs"]) == (
+        "completed", [f"{bucket}/out/a-restyle.mp4"], [])
+    assert names(f"{bucket}/out/") == ["a-restyle.mp4"]
+    assert [path.name for path in (work_dir / "scratch").iterdir()] == [".lock"]
+
+    # Another machine, which has nothing of this: no work folder, no ledger.
+    monkeypatch.setenv("REELFLOW_WORK_DIR", str(tmp_path / "other"))
+    again = await restyle(f"{bucket}/in/a.mp4", prompt="noir", output=f"{bucket}/out/")
+    assert (again["paid"], again["uploaded"], queue.jobs_made) == ("kept", report["uploaded"], 1)
+    with pytest.raises(BadInput, match=r"s3://bucket/out/a-restyle.mp4 exists"):
+        await restyle(f"{bucket}/in/a.mp4", prompt="neon", output=f"{bucket}/out/")
+    named = await restyle(f"{bucket}/in/a.mp4", prompt="neon", output=f"{bucket}/out/mine.mov")
+    assert named["uploaded"] == [f"{bucket}/out/mine.mov"]
+    with pytest.raises(BadInput, match="Nothing can be written to"):
+        await restyle(str(clip), prompt="noir", output="https://example.org/x.mp4")
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_batch_goes_from_a_prefix_to_a_prefix_with_its_manifest(
+    bucket: str, queue: StandIn, clip: Path, work_dir: Path
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        remote.put(clip, f"{bucket}/in/{name}")
+    remote.write(f"{bucket}/in/c.mp4", b"no film at all")
+    asked: dict[str, Any] = {"job": "restyle", "prompt": "noir", "output": f"{bucket}/out"}
+    with pytest.raises(ClipsFailed, match="2 of 3 completed, 1 failed"):
+        await batch(f"{bucket}/in/", **asked)
+    assert names(f"{bucket}/out") == ["a-restyle.mp4", "b-restyle.mp4", "manifest.jsonl"]
+    lines = [json.loads(line) for line in remote.read(f"{bucket}/out/manifest.jsonl", max_bytes=10**6).splitlines()]
+    told = {line["source"]: line["outputs"] for line in lines}
+    assert told == {f"{bucket}/in/a.mp4": [f"{bucket}/out/a-restyle.mp4"],
+                    f"{bucket}/in/b.mp4": [f"{bucket}/out/b-restyle.mp4"], f"{bucket}/in/c.mp4": []}
+    assert queue.jobs_made == 1  # the two are the same film, and so the same wish
+    with pytest.raises(ClipsFailed) as failed:
+        await batch(f"{bucket}/in/", **asked)
+    assert (failed.value.summary["to_make"], failed.value.summary["completed"]) == (0, 2)
+    assert [path.name for path in (work_dir / "scratch").iterdir()] == [".lock"]

@@ -1,0 +1,205 @@
+"""Many clips in one flow run, on the stand-in: each for itself, priced as a whole, and made once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
+
+from flows.batch import batch
+from reelflow.errors import BadInput, ClipsFailed, OverBudget
+from reelflow.manifest import read_manifest
+from reelflow.media.probe import probe
+from reelflow.media.run import run_ffmpeg
+from reelflow.standin.server import StandIn, running_standin
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
+    """Four films of half a second, 160x90 at 10 frames per second, all different."""
+    folder = tmp_path_factory.mktemp("many")
+
+    async def make() -> None:
+        for number in range(1, 5):
+            await run_ffmpeg(["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d=0.5,hue=h={number * 40}", "-c:v",
+                              "libx264", "-pix_fmt", "yuv420p", f"file:{folder / f'clip-{number}.mp4'}"],
+                             ffmpeg=ffmpeg, timeout=30)
+
+    asyncio.run(make())
+    return folder
+
+
+@pytest.fixture
+def clips(many: Path, tmp_path: Path) -> Path:
+    """The same in a folder of the test's own."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for film in many.iterdir():
+        (folder / film.name).symlink_to(film)
+    return folder
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        yield standin
+
+
+def manifest(folder: Path, name: str = "manifest.jsonl") -> dict[str, dict[str, Any]]:
+    lines = read_manifest(folder / name)
+    assert len({line["name"] for line in lines}) == len(lines)
+    return {line["name"]: line for line in lines}
+
+
+async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_made_again(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    (clips / "bad.mp4").write_text("no film at all")
+    out = tmp_path / "out"
+    with pytest.raises(ClipsFailed, match="4 of 5 completed, 1 failed") as failed:
+        await batch(str(clips), job="restyle", prompt="noir", output=str(out))
+    told = manifest(out)
+    assert {name: line["status"] for name, line in told.items()} == {
+        "bad": "refused", **{f"clip-{number}": "completed" for number in range(1, 5)}}
+    assert "is not a video" in told["bad"]["error"]
+    assert (await probe(Path(told["clip-3"]["outputs"][0]))).frames == 5
+    assert (queue.jobs_made, len({line["job_ids"][0] for line in told.values() if line["job_ids"]})) == (4, 4)
+    assert (failed.value.summary["cost_usd"], failed.value.summary["billed_seconds"]) == (0.02, 2.0)
+
+    # One task run a clip, and a handful of artifacts for all of them.
+    async with get_client() as client:
+        run = failed.value.summary["flow_run_id"]
+        tasks: list[Any] = []
+        async with asyncio.timeout(30):  # they are told by events, a moment later
+            while len(tasks) < 4:
+                tasks = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+                await asyncio.sleep(0.2)
+        shown = {artifact.key: artifact for artifact in await client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))}
+    assert sorted(task.name for task in tasks) == [f"clip-{number}" for number in range(1, 5)]
+    assert shown.keys() - {None} == {"plan", "clips", "progress-look", "progress-clips"}
+    assert shown["clips"].description == "4 of 5 completed, 1 failed"
+    assert json.loads(shown["clips"].data)[0]["clip"] == "bad"
+
+    (clips / "bad.mp4").unlink()
+    Path(told["clip-2"]["outputs"][0]).unlink()
+    again = await batch(str(clips), job="restyle", prompt="noir", output=str(out))
+    assert (again["completed"], again["to_make"], again["failed"], again["cost_usd"]) == (4, 1, 0, 0.0)
+    assert {line["paid"] for line in manifest(out).values()} == {"kept"}
+    assert queue.jobs_made == 4
+    assert not list(tmp_path.glob("work/scratch/*/"))
+
+
+async def test_all_of_it_is_held_against_the_limit_before_the_first_job(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OverBudget, match=r"These 4 clips would cost 0.02 USD, and the limit max_cost_usd is 0.019"):
+        await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), max_cost_usd=0.019)
+    told = await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), estimate=True)
+    assert (told["status"], told["estimated_cost_usd"], told["completed"]) == ("estimated", 0.02, 0)
+    assert {line["cost_usd"] for line in manifest(tmp_path / "out", "estimate.jsonl").values()} == {0.005}
+    assert queue.posts == 0
+    told = await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), max_cost_usd=0.02)
+    assert told["completed"] == 4
+
+
+async def test_a_lost_reply_concerns_one_clip_and_its_line_says_how_it_is_decided(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("drop-after-accept=1")
+    with pytest.raises(ClipsFailed) as failed:
+        await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"))
+    assert (failed.value.summary["status"], failed.value.summary["undecided"]) == ("undecided", 1)
+    (lost,) = [line for line in manifest(tmp_path / "out").values() if line["status"] != "completed"]
+    assert (lost["status"], "reelflow jobs resolve" in lost["error"], bool(lost["ledger_key"])) == (
+        "undecided", True, True)
+    assert queue.jobs_made == 4
+
+
+async def test_no_more_clips_are_begun_once_enough_have_failed(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("job-fails=4")
+    with pytest.raises(ClipsFailed, match="3 were not begun") as failed:
+        await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), window=1, max_failures=1)
+    assert (failed.value.summary["failed"], failed.value.summary["not_begun"]) == (1, 3)
+    assert queue.jobs_made == 1
+
+
+async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    (clips / "list.csv").write_text(
+        "source,prompt,1.duration\nclip-1.mp4,noir,0.2\nclip-1.mp4,neon,\nclip-2.mp4,noir,\n")
+    recipe = "name: two\nsteps:\n  - trim: {duration: 0.3}\n  - restyle: water\noutputs:\n  - path: '{stem}-x.mp4'\n"
+    lines: dict[str, Any] = {}
+    for part in ("1/2", "2/2"):
+        told = await batch(f"{clips}/list.csv", recipe=recipe, output=str(tmp_path / "out"), part=part)
+        lines |= manifest(tmp_path / "out", f"manifest-{part.replace('/', '-of-')}.jsonl")
+        assert told["manifest"].endswith(f"manifest-{part.replace('/', '-of-')}.jsonl")
+    frames = [(await probe(Path(line["outputs"][0]))).frames for line in lines.values()]
+    assert sorted(frames) == [2, 3, 3]
+    assert len({line["outputs"][0] for line in lines.values()}) == 3
+    prompts = [part.text for form in queue.received for part in form.parts if part.name == "prompt"]
+    assert sorted(filter(None, prompts)) == ["neon", "noir", "noir"]
+
+
+@pytest.mark.parametrize(("asked", "told"), [
+    ({}, "Give a recipe or a job"),
+    ({"job": "restyle", "recipe": "restyle-with-sound"}, "not both"),
+    ({"job": "restyle"}, "needs a prompt or a reference image"),
+    ({"job": "restyle", "prompt": "x", "part": "9/9"}, "Part 9 of 9 has no clips"),
+    ({"job": "restyle", "prompt": "x", "window": 0}, "must be 1 or more"),
+    ({"job": "restyle", "prompt": "x", "parameters": {"promt": "y"}}, "promt"),
+    ({"recipe": "preview: {}\nsteps:\n  - restyle: noir\n"}, "asks for a preview"),
+])
+async def test_what_can_t_be_used_is_refused_before_anything_is_bought(
+    queue: StandIn, clips: Path, tmp_path: Path, asked: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((BadInput, ClipsFailed)) as refused:
+        await batch(str(clips), output=str(tmp_path / "out"), **asked)
+    lines = read_manifest(tmp_path / "out" / "manifest.jsonl") if isinstance(refused.value, ClipsFailed) else ()
+    assert told in refused.value.message + " ".join(str(line["error"]) for line in lines)
+    assert queue.posts == 0
+
+
+async def test_results_where_the_clips_are_are_refused(queue: StandIn, clips: Path) -> None:
+    with pytest.raises(BadInput, match="be taken for clips the next time"):
+        await batch(f"{clips}/*.mp4", job="restyle", prompt="x", output=str(clips))
+
+
+async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "flows", "batch", "restyle", str(clips), "--prompt", "noir", "--output",
+             str(tmp_path / "out"), "--window", "2", "--json"]
+    killed = subprocess.run(words, env={**os.environ, "REELFLOW_KILL_AT": "in-finish"}, capture_output=True,
+                            check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert all(line["name"] for line in read_manifest(tmp_path / "out" / "manifest.jsonl"))
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    told = json.loads(out)
+    assert (process.returncode, told["status"], told["completed"]) == (0, "completed", 4)
+    assert queue.jobs_made == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *(f"clip-{number}-restyle.mp4" for number in range(1, 5)), "manifest.jsonl"]

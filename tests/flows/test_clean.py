@@ -1,0 +1,30 @@
+"""The weekly cleaning: what nobody has used for a while goes, and what is asked for again comes back unpaid."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.clean import clean
+from flows.restyle import restyle
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+async def test_only_what_is_old_goes_and_a_cleaned_result_is_fetched_not_bought(
+    clip: Path, work_dir: Path, tmp_path: Path
+) -> None:
+    await restyle(str(clip), prompt="noir", output=str(tmp_path / "out.mp4"))
+    kept = (await clean(unused_days=1))["left"]
+    assert kept["files"] >= 2
+    for folder in ("store", "phases", "receipts"):
+        for path in (work_dir / folder).rglob("*"):
+            os.utime(path, (time.time() - 2 * 86_400,) * 2)
+    told = await clean(unused_days=1)
+    assert (told["removed"]["files"], told["left"]["files"]) == (kept["files"], 0)
+    assert told["notes"]["files"] == 2
+    again = await restyle(str(clip), prompt="noir", output=str(tmp_path / "out.mp4"), overwrite=True)
+    assert (again["paid"], again["cost_usd"]) == ("earlier", 0.0)

@@ -1,0 +1,131 @@
+"""The inbox: clips that are whole, each once, by one run; failures aside, with a note that says why."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.inbox import inbox
+from reelflow.errors import ClipsFailed, QueueUnreachable
+from reelflow.inbox import find_arrivals
+from reelflow.manifest import read_manifest
+from reelflow.media.probe import probe
+from reelflow.standin.server import StandIn, running_standin
+
+
+@pytest.fixture
+def arriving(tmp_path: Path) -> Path:
+    """An empty inbox."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder
+
+
+def bring(source: Path, target: Path, *, age: float = 60) -> None:
+    """A clip that was written `age` seconds ago."""
+    shutil.copyfile(source, target)
+    written = target.stat().st_mtime - age
+    os.utime(target, (written, written))
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        yield standin
+
+
+async def run(arriving: Path, tmp_path: Path, **more: Any) -> dict[str, Any]:
+    return await inbox(str(arriving), str(tmp_path / "out"), job="restyle", prompt="noir",
+                       **{"settle_seconds": 0.0, **more})
+
+
+async def test_only_films_that_nobody_writes_to_are_taken(arriving: Path, clip: Path) -> None:
+    for name in ("a.mp4", ".b.mp4", "c.mp4.part", "d.part.mp4", "~e.mp4", "f.txt"):
+        bring(clip, arriving / name)
+    (arriving / "empty.mp4").touch()
+    bring(clip, arriving / "young.mp4", age=0)
+    bring(clip, arriving / "growing.mp4", age=0)
+
+    async def grow() -> None:
+        with (arriving / "growing.mp4").open("ab", buffering=0) as file:
+            while True:
+                file.write(b"more")
+                await asyncio.sleep(0.02)
+
+    growing = asyncio.create_task(grow())
+    found = await find_arrivals(str(arriving), settle_seconds=0.5, pictures=False)
+    assert [arrival.name for arrival in found] == ["a.mp4", "young.mp4"]
+    growing.cancel()
+    found = await find_arrivals(str(arriving), settle_seconds=0.5, pictures=False)
+    assert [arrival.name for arrival in found] == ["a.mp4", "growing.mp4", "young.mp4"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_each_clip_is_made_once_whatever_its_name(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    told = await run(arriving, tmp_path)
+    assert (told["completed"], told["clips"]) == (1, 1)
+    (line,) = read_manifest(Path(told["manifest"]))
+    assert (await probe(Path(line["outputs"][0]))).frames == 30
+    assert Path(line["outputs"][0]).parent == tmp_path / "out"
+    bring(clip, arriving / "the same again.mp4")
+    assert (await run(arriving, tmp_path))["clips"] == 0
+    assert (await run(arriving, tmp_path))["clips"] == 0
+    assert queue.jobs_made == 1
+    assert sorted(path.name for path in arriving.iterdir()) == ["a.mp4", "the same again.mp4"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_failure_is_put_aside_with_a_note_and_tried_again_when_it_is_brought_again(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    bring(clip, arriving / "good.mp4")
+    (arriving / "bad.mp4").write_text("no film at all")
+    with pytest.raises(ClipsFailed, match=r"1 of 2 completed, 1 failed.*each with a note"):
+        await run(arriving, tmp_path)
+    assert sorted(path.name for path in arriving.iterdir()) == ["failed", "good.mp4"]
+    assert "is not a video" in (arriving / "failed" / "bad.mp4.txt").read_text()
+    shutil.move(arriving / "failed" / "bad.mp4", arriving / "bad.mp4")
+    with pytest.raises(ClipsFailed, match="0 of 1 completed, 1 failed"):
+        await run(arriving, tmp_path)
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_where_the_queue_is_away_nothing_is_put_aside_and_the_next_run_makes_it(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    with monkeypatch.context() as away:
+        away.setenv("DECART_BASE_URL", "http://127.0.0.1:9")
+        with pytest.raises((ClipsFailed, QueueUnreachable)):
+            await run(arriving, tmp_path)
+    assert [path.name for path in arriving.iterdir()] == ["a.mp4"]
+    assert (await run(arriving, tmp_path))["completed"] == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_two_runs_at_once_share_the_clips_between_them(
+    arriving: Path, queue: StandIn, picture: Path, ffmpeg: Path, clip: Path, tmp_path: Path
+) -> None:
+    from reelflow.media.run import run_ffmpeg
+
+    for number in range(4):
+        await run_ffmpeg(["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d=0.5,hue=h={number * 40}", "-c:v", "libx264",
+                          "-pix_fmt", "yuv420p", f"file:{arriving / f'{number}.mp4'}"], ffmpeg=ffmpeg, timeout=30)
+    both = await asyncio.gather(run(arriving, tmp_path), run(arriving, tmp_path))
+    assert sum(told["clips"] for told in both) == 4
+    lines = [line for told in both if told["clips"] for line in read_manifest(Path(told["manifest"]))]
+    assert sorted(line["status"] for line in lines) == ["completed"] * 4
+    assert len({line["source"] for line in lines}) == queue.jobs_made == 4

@@ -1,0 +1,172 @@
+"""Which clips a batch has, what is asked of each, and its manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reelflow.batch import job_recipe, make_clips, own_recipe, read_part
+from reelflow.clip_list import Row, read_rows
+from reelflow.errors import BadInput, BadRecipe
+from reelflow.manifest import Tally, line_of, opened_manifest, read_manifest
+from reelflow.recipe_file import parse_text
+from reelflow.report import Report, RunStatus
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of names; nothing of this looks into the files."""
+    folder = tmp_path / "clips"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.mp4", "a.MOV", "still.png", "notes.txt", ".hidden.mp4", "deep/a.mp4", "odd.raw"):
+        (folder / name).touch()
+    return folder
+
+
+def sources(rows: tuple[object, ...], folder: Path) -> list[str]:
+    return [str(Path(row.source).relative_to(folder)) for row in rows]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("where", "pictures", "found"), [
+    ("", False, ["a.MOV", "b.mp4"]),
+    ("", True, ["still.png"]),
+    ("/*.mp4", False, ["b.mp4"]),
+    ("/**/*.mp4", False, ["b.mp4", "deep/a.mp4"]),
+    ("/*.raw", False, ["odd.raw"]),
+    ("/*", False, ["a.MOV", "b.mp4"]),
+    ("/b.mp4", False, ["b.mp4"]),
+])
+def test_a_folder_and_a_glob_give_their_films_in_order(
+    folder: Path, where: str, pictures: bool, found: list[str]
+) -> None:
+    assert sources(read_rows(f"{folder}{where}", pictures=pictures), folder) == found
+
+
+def test_a_list_gives_a_source_a_line_from_its_own_folder_on(folder: Path) -> None:
+    (folder / "list.txt").write_text("# mine\nb.mp4\n\n/abs/c.mp4\ns3://bucket/d.mp4\nsample\n")
+    rows = read_rows(f"{folder}/list.txt", pictures=False)
+    assert [row.source for row in rows] == [f"{folder}/b.mp4", "/abs/c.mp4", "s3://bucket/d.mp4", "sample"]
+    assert [row.line for row in rows] == [2, 4, 5, 6]
+
+
+def test_a_row_of_csv_has_parameters_of_its_own(folder: Path) -> None:
+    (folder / "list.csv").write_text(
+        'source,prompt,seed,start,reference_image\nb.mp4,"noir, hard",7,,\na.MOV,,,0.5,look.png\n')
+    rows = read_rows(f"{folder}/list.csv", pictures=False)
+    assert rows[0].own == {"prompt": "noir, hard", "seed": "7"}
+    assert rows[1].own == {"start": "0.5", "reference_image": f"{folder}/look.png"}
+    clips = make_clips(rows[:1], lambda own: job_recipe("restyle", own))
+    (step,) = clips[0].recipe.work
+    assert (step.prompt, step.seed) == ("noir, hard", 7)  # type: ignore[attr-defined]
+
+
+def test_a_row_of_jsonl_may_hold_what_no_cell_can(folder: Path) -> None:
+    (folder / "list.jsonl").write_text(
+        '{"image": "still.png", "trajectory": [{"frame": 0, "x": 0, "y": 0}, {"frame": 9, "x": 1, "y": 1}]}\n')
+    (row,) = read_rows(f"{folder}/list.jsonl", pictures=True)
+    (clip,) = make_clips((row,), lambda own: job_recipe("motion", own))
+    assert len(clip.recipe.work[0].points()) == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "text", "told"), [
+    ("l.csv", "film\na.mp4\n", "no column `source`"),
+    ("l.csv", "source,seed\na.mp4,1,2\n", "line 2 has more cells"),
+    ("l.csv", "source,seed\n,1\n", "line 2 has no source"),
+    ("l.jsonl", '{"source": "a.mp4"}\n{"source"\n', "line 2 is not JSON"),
+    ("l.jsonl", '["a.mp4"]\n', "line 1 is not an object"),
+    ("l.txt", "# nothing\n", "There are no films in"),
+])
+def test_a_list_that_can_t_be_read_is_told_with_its_line(tmp_path: Path, name: str, text: str, told: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadInput, match=told) as refused:
+        read_rows(f"{tmp_path}/{name}", pictures=False)
+    assert refused.value.field == "sources"
+
+
+def test_all_faulty_rows_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text(
+        "source,prompt,seed,codec\na.mp4,x,soon,\nb.mp4,x,1,\nc.mp4,x,1,h266\nd.mp4,x,,\n")
+    rows = read_rows(f"{tmp_path}/l.csv", pictures=False)
+    with pytest.raises(BadRecipe) as refused:
+        make_clips(rows, lambda own: job_recipe("restyle", own))
+    assert [fault.line for fault in refused.value.faults] == [2, 4]
+
+
+def test_clips_of_one_name_get_different_ones_whatever_their_order(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("source,prompt\nx/a.mp4,one\ny/a.mp4,one\nx/a.mp4,two\nz.mp4,one\n")
+    rows = read_rows(f"{tmp_path}/l.csv", pictures=False)
+    there = {clip.source + str(clip.recipe.work): clip.name
+             for clip in make_clips(rows, lambda own: job_recipe("restyle", own))}
+    back = {clip.source + str(clip.recipe.work): clip.name
+            for clip in make_clips(rows[::-1], lambda own: job_recipe("restyle", own))}
+    assert there == back
+    assert len(set(there.values())) == 4
+    assert "z" in there.values()
+
+
+def test_the_same_clip_twice_is_refused() -> None:
+    with pytest.raises(BadInput, match="stand in the list twice"):
+        make_clips((Row("a.mp4"), Row("a.mp4")), lambda _own: job_recipe("restyle", {"prompt": "x"}))
+
+
+def test_a_row_changes_a_recipe_s_steps_by_their_number() -> None:
+    recipe = parse_text("steps:\n  - trim: {start: 1}\n  - restyle: noir\n  - edit: rain\n", name="r")
+    made = own_recipe(recipe, {"prompt": "neon", "3.prompt": "snow", "1.start": "2.5"})
+    assert [step.model_dump(exclude_unset=True) for step in made.work] == [
+        {"start": 2.5}, {"prompt": "neon"}, {"prompt": "snow"}]
+    for own in ({"7.prompt": "x"}, {"x.prompt": "x"}, {"0.start": 1}, {"2.promt": "x"}):
+        with pytest.raises(BadInput):
+            own_recipe(recipe, own)
+
+
+def test_parts_are_read() -> None:
+    assert (read_part(""), read_part("2/4")) == ((1, 1), (2, 4))
+    for part in ("0/4", "5/4", "x", "1", "1/2/3"):
+        with pytest.raises(BadInput, match="write 2/4"):
+            read_part(part)
+
+
+LINE = line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4", outputs=(Path("o.mp4"),)), "a", took=1.5)
+
+
+def test_a_manifest_is_one_run_s_at_a_time_and_begun_anew_by_each(tmp_path: Path) -> None:
+    for _ in range(2):
+        with opened_manifest(tmp_path / "m.jsonl") as manifest:
+            manifest.add(LINE)
+            with pytest.raises(BadInput, match="Another batch"), opened_manifest(tmp_path / "m.jsonl"):
+                pass
+            manifest.add(LINE)
+    assert [line["outputs"] for line in read_manifest(tmp_path / "m.jsonl")] == [["o.mp4"]] * 2
+
+
+def test_a_kill_leaves_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    writing = subprocess.Popen([sys.executable, "-c", (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from pathlib import Path; from test_batch import LINE; from reelflow.manifest import opened_manifest\n"
+        f"with opened_manifest(Path({str(path)!r})) as manifest:\n"
+        "    while True:\n"
+        "        manifest.add(LINE)\n"
+        "        print(flush=True)\n"
+    )], stdout=subprocess.PIPE)
+    assert writing.stdout is not None
+    for _ in range(200):
+        assert writing.stdout.readline()
+    os.kill(writing.pid, signal.SIGKILL)
+    writing.communicate()
+    lines = path.read_text().splitlines()
+    assert len(lines) >= 200
+    assert {json.loads(line)["source"] for line in lines} == {"a.mp4"}
+
+
+def test_a_tally_counts_what_ended_and_how() -> None:
+    tally = Tally(4)
+    for status in (RunStatus.COMPLETED, RunStatus.REFUSED, RunStatus.UNDECIDED):
+        tally.count(line_of(Report("r", status), "x", took=0))
+    assert (tally.ended, tally.bad, tally.told()) == (3, 2, "1 of 4 completed, 1 failed, 1 to be decided")
