@@ -9,7 +9,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import Render
 from numbered import draw, read_beeps, read_number, write_numbered
 from one_job import finish, prepare
 
@@ -43,7 +42,7 @@ async def source(tmp_path: Path) -> Probe:
 
 
 async def test_the_source_stands_left_of_the_line_and_the_result_right_of_it_frame_by_frame(
-    source: Probe, small_model: Model, either: Path, tmp_path: Path, render: Render
+    source: Probe, small_model: Model, either: Path, tmp_path: Path, render: Any
 ) -> None:
     plan = wipe_of(source, small_model)
     sent = await prepare(plan, tmp_path / "sent.mp4", ffmpeg=either, timeout=60)
