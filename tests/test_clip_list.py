@@ -148,8 +148,8 @@ def test_a_manifest_is_one_run_s_at_a_time_and_begun_anew_by_each(tmp_path: Path
 def test_a_kill_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     writing = subprocess.Popen([sys.executable, "-c", (
-        "import sys; sys.path.insert(0, 'tests')\n"
-        "from pathlib import Path; from test_batch import LINE; from reelflow.manifest import opened_manifest\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path; from test_clip_list import LINE; from reelflow.manifest import opened_manifest\n"
         f"with opened_manifest(Path({str(path)!r})) as manifest:\n"
         "    while True:\n"
         "        manifest.add(LINE)\n"
