@@ -23,7 +23,7 @@ MOST_SHOWN = 5
 def batch(
     what: str, sources: str, /, *, prompt: str | None = None, reference_image: Path | None = None,
     model: str | None = None, seed: int | None = None,
-    set: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    set: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     output: Annotated[str | None, Parameter(alias="-o")] = None, max_cost_usd: float | None = None, window: int = 8,
     jobs_at_once: int | None = None, max_failures: int | None = None, part: str | None = None,
     overwrite: Annotated[bool, Flag] = False, estimate: Annotated[bool, Flag] = False,

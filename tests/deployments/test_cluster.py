@@ -18,6 +18,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cluster import Cluster, running_cluster
 from reelflow import remote
+from reelflow.job.entry import State
+from reelflow.job.ledger import Ledger
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import running_standin
 
@@ -71,22 +73,42 @@ async def bring_clips(folder: Path, ffmpeg: Path) -> None:
     assert len(list(folder.iterdir())) == CLIPS
 
 
-def kill_all(pid: int) -> None:
-    """SIGKILL for a worker and all that it has started, at one moment, as when its machine is gone."""
-    parents: dict[int, list[int]] = {}
+def all_of(pid: int) -> list[int]:
+    """A worker and all that it has started, from the top down."""
+    children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdecimal():
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                parents.setdefault(int(fields[1]), []).append(int(entry.name))
-    doomed = [pid]
-    for one in doomed:
-        doomed += parents.get(one, [])
-    # Stopped from the top down first: none of them sees another one die, and tells of it.
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for one in doomed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, number)
+                children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def send(number: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+async def kill_between_forms(pid: int, ledger: Ledger) -> None:
+    """SIGKILL for a worker and all that it has started, as when its machine is gone, when none of its forms is out.
+
+    A form that is out leaves a wish of which nobody can know whether it was bought, and a person to be asked.
+    """
+    while True:
+        doomed = all_of(pid)
+        # Stopped first: none of them sees another one die, and tells of it.
+        send(signal.SIGSTOP, doomed)
+        mine = [entry for entry in await ledger.entries(states=[State.SENT]) if entry.holder
+                and int(entry.holder.rsplit("/", 3)[1]) in doomed]
+        if not mine:
+            send(signal.SIGKILL, doomed)
+            return
+        send(signal.SIGCONT, doomed)
+        await asyncio.sleep(0.1)
 
 
 async def state_of(client: PrefectClient, runs: list[FlowRun]) -> list[str]:
@@ -112,13 +134,14 @@ async def test_a_killed_worker_s_run_is_taken_up_by_the_other_and_nothing_is_pai
             async with asyncio.timeout(600):
                 while queue.jobs_made < CLIPS // 2:
                     await asyncio.sleep(0.2)
-            kill_all(workers["worker-1"].pid)
+            async with Ledger.open(cluster.ledger, work_dir=tmp_path) as ledger:
+                await kill_between_forms(workers["worker-1"].pid, ledger)
             log = cluster.folder / "worker-2.log"
             async with asyncio.timeout(1500):
                 while (states := await state_of(client, runs)) != ["Completed"] * 2:
                     assert "Failed" not in states, log.read_text()[-3000:]
                     await asyncio.sleep(1)
-            counts = sorted((await client.read_flow_run(run.id)).run_count for run in runs)
+            counts = sorted([(await client.read_flow_run(run.id)).run_count for run in runs])
         assert (queue.jobs_made, counts) == (CLIPS, [1, 2])
     made = [found for found in remote.list_files("s3://bucket/out/") if found.address.endswith(".mp4")]
     assert len(made) == CLIPS

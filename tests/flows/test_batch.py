@@ -203,3 +203,32 @@ async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips
     assert queue.jobs_made == 4
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *(f"clip-{number}-restyle.mp4" for number in range(1, 5)), "manifest.jsonl"]
+
+
+# Five hundred for the note; fewer show the same.
+CLIPS = int(os.environ.get("TEST_CLIPS", "60"))
+
+
+@pytest.mark.slow
+async def test_a_window_of_fifty_clips_is_no_trouble_for_the_embedded_server(tmp_path: Path, ffmpeg: Path) -> None:
+    """A process of its own with Prefect's SQLite server in it; the queue has fifty slots, and takes a second a job."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    await run_ffmpeg([
+        "-f", "lavfi", "-i", f"testsrc2=s=160x90:r=30:d={CLIPS}", "-c:v", "libx264", "-g", "30", "-keyint_min", "30",
+        "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-f", "segment", "-segment_time", "1", "-reset_timestamps", "1",
+        f"file:{folder}/clip-%03d.mp4"], ffmpeg=ffmpeg, timeout=300)
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, workers=50, service_seconds=1.0) as queue:
+        environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        environment |= {"DECART_BASE_URL": queue.url, "DECART_API_KEY": "k", "REELFLOW_POLL_SECONDS": "0.5",
+                        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "flows", "batch", "restyle", str(folder), "--prompt", "noir", "--output",
+            str(tmp_path / "out"), "--window", "50", "--jobs-at-once", "50", "--json", env=environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        out, err = await process.communicate()
+    told = json.loads(out)
+    assert (process.returncode, told["completed"], queue.jobs_made) == (0, CLIPS, CLIPS), err.decode()[-3000:]
+    assert len(manifest(tmp_path / "out")) == CLIPS
+    troubles = ("503", "database is locked", "Traceback", "could not be shown")
+    assert not [word for word in troubles if word in err.decode()]

@@ -175,13 +175,14 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
     return target
 
 
-def encoding(source: Path, target: str) -> list[int]:
-    """The ffmpeg processes that read this source and write to a name with `target` in it."""
+def encoding(folder: Path, target: str) -> list[int]:
+    """The ffmpeg processes of runs that write below this folder, to a name with `target` in it."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if "ffmpeg" in words[0] and f"file:{source}" in words and target in words[-2]:
+            written = words[-2].removeprefix("file:") if "ffmpeg" in words[0] else ""
+            if written.startswith(f"{folder}/") and target in written and f"{folder}/queue" not in written:
                 found.append(int(entry.name))
     return found
 
@@ -194,14 +195,14 @@ async def test_a_run_that_is_cancelled_while_it_encodes_leaves_no_process_and_no
     run = await start("restyle/restyle", source=str(long_clip), prompt="noir", output=str(output))
     target = "prepared" if phase == "prepare" else "out.mp4"
     async with asyncio.timeout(300):
-        while not encoding(long_clip, target):
+        while not encoding(tmp_path, target):
             await asyncio.sleep(0.05)
     async with get_client() as client:
         await client.set_flow_run_state(run.id, Cancelling())
     run = await until(run, ENDED, worker)
     assert run.state_name == "Cancelled", worker.read_text()[-3000:]
     async with asyncio.timeout(5):
-        while encoding(long_clip, ""):
+        while encoding(tmp_path, ""):
             await asyncio.sleep(0.05)
     assert list(output.parent.iterdir()) == [] if phase == "finish" else not output.exists()
     assert [path.name for path in (work_dir / "scratch").iterdir()] == [".lock"]
