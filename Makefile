@@ -9,7 +9,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT := false
 export PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS := false
 
-.PHONY: setup demo serve test test-all lint clean
+.PHONY: setup demo serve test test-all test-cluster lint clean
 
 setup: $(READY)
 
@@ -32,6 +32,10 @@ test: $(READY)
 # What takes longer, or needs PostgreSQL, Redis, Chromium or a second ffmpeg; without them those tests are skipped.
 test-all: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
+
+# Load on many clips and on several workers: for a machine that has nothing else to do, and not part of CI.
+test-cluster: $(READY)
+	$(BIN)/pytest -m cluster
 
 lint: $(READY)
 	$(BIN)/ruff check .

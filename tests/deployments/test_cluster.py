@@ -24,7 +24,7 @@ from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import running_standin
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.cluster,
     pytest.mark.skipif(not (list(Path("/usr/lib/postgresql").glob("*/bin")) and shutil.which("redis-server")),
                        reason="PostgreSQL and Redis are not installed (Debian: apt install postgresql redis-server)"),
 ]

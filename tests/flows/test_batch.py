@@ -209,7 +209,7 @@ async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips
 CLIPS = int(os.environ.get("TEST_CLIPS", "60"))
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 async def test_a_window_of_fifty_clips_is_no_trouble_for_the_embedded_server(tmp_path: Path, ffmpeg: Path) -> None:
     """A process of its own with Prefect's SQLite server in it; the queue has fifty slots, and takes a second a job."""
     folder = tmp_path / "in"
