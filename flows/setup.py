@@ -89,19 +89,22 @@ async def _queue(client: PrefectClient, name: str, priority: int) -> None:
 
 async def _automations(client: PrefectClient, wanted: Wanted) -> list[AutomationCore]:
     """What is done of itself: a run whose heartbeat has stopped is scheduled again, and people are told."""
+    # A heartbeat can reach the server after the event of the run's end, and then nothing follows it: only Prefect's own
+    # rules, by which no run that has ended can crash, know that it isn't dead. So neither action forces its state.
+    gone = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message="No sign of life: its process is gone.")
     # What it has bought is in the ledger, and what it has made has receipts. `tasks/stop.py` ends it in the end.
-    take_up = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True,
+    take_up = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry",
                                  message="Its process is gone; a worker takes it up again.")
     made = [
         AutomationCore(
-            name=SILENT, description="No event of it came for a while: its machine is gone.", actions=[take_up],
+            name=SILENT, description="No event of it came for a while: its machine is gone.", actions=[gone],
             trigger=EventTrigger(
                 match={"prefect.resource.id": "prefect.flow-run.*"}, match_related=_OURS,
                 after={_BEAT}, expect={"prefect.flow-run.*"}, for_each={"prefect.resource.id"},
                 posture=Posture.Proactive, threshold=1, within=dt.timedelta(seconds=wanted.dead_after)),
         ),
         AutomationCore(
-            name=CRASHED, description="Its worker has seen its process die, as when memory runs out.",
+            name=CRASHED, description="Its worker has seen its process die, as when memory runs out, or it is silent.",
             actions=[take_up],
             # Only what has begun to work: one that can't even be started would be started for ever.
             trigger=EventTrigger(

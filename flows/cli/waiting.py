@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import StateType
-from prefect.flow_runs import aresume_flow_run
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.settings import get_current_settings
 
 from reelflow.errors import BadInput
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import OrchestrationResult
 
 
 async def answer_run(run: str, answer: dict[str, Any]) -> str:
     """Resume the flow run (an id or a name) that waits for a person, with this answer; gives its name.
 
     Raises:
-        BadInput: no server is named, there is no such run, several have that name, or it does not wait.
+        BadInput: no server is named, there is no such run, several have that name, it does not wait, or the answer is
+            refused.
     """
     if get_current_settings().api.url is None:
         raise BadInput("No Prefect server is named: set PREFECT_API_URL to the one that the run waits on.",
@@ -30,8 +33,26 @@ async def answer_run(run: str, answer: dict[str, Any]) -> str:
     if found.state_type is not StateType.PAUSED:
         state = found.state_name or "without a state"
         raise BadInput(f"The run {found.name!r} does not wait for a person: it is {state}.", field="run")
-    await aresume_flow_run(found.id, run_input=answer)
+    async with get_client() as client:
+        answered = await client.resume_flow_run(found.id, run_input=answer)
+        # A run shows that it waits a moment before the server knows what it asks.
+        for _ in range(_TRIES):
+            if not _unasked(answered):
+                break
+            await asyncio.sleep(_BETWEEN_SECONDS)
+            answered = await client.resume_flow_run(found.id, run_input=answer)
+    if answered.status is not SetStateStatus.ACCEPT:
+        reason = getattr(answered.details, "reason", None) or "the server does not say why"
+        raise BadInput(f"The run {found.name!r} does not take the answer: {reason.rstrip('.')}.", field="run")
     return str(found.name)
+
+
+_TRIES, _BETWEEN_SECONDS = 60, 0.5
+
+
+def _unasked(answered: OrchestrationResult[Any]) -> bool:
+    return answered.status is SetStateStatus.REJECT and "schema not found" in str(
+        getattr(answered.details, "reason", ""))
 
 
 async def _find(run: str) -> FlowRun:

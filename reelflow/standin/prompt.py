@@ -35,6 +35,11 @@ class Reading:
         """Whether anything is drawn: not for a picture that stays as it is."""
         return bool(self.effects) or self.look not in (None, LOOKS[0])
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the prompt asks for the picture as it is, so that not even a garment is drawn."""
+        return self.look is LOOKS[0] and not self.effects
+
     def graph(self, canvas: Canvas, begin: str, end: str) -> str:
         """The filter graph from the pad `begin` to the pad `end`."""
         steps = [look.draw(canvas) for look in (self.look, *self.effects) if look] or ["[in]null[out]"]

@@ -163,7 +163,7 @@ def _drawn(order: Order, palette: Palette | None, picture: Box | None, *, fps: i
             f"[film]split[bars][whole];[whole]crop={picture.width}:{picture.height}:{picture.x}:{picture.y}[picture];"
             f"{inner};[bars][over]overlay=x={picture.x}:y={picture.y}:format=yuv420,format=yuv420p[look]"
         )
-    if order.kind is Kind.TRYON:
+    if order.kind is Kind.TRYON and (order.has_reference or not order.reading.keeps):
         return f"{drawn};{_worn(order, palette, fps=fps)}"
     if palette is not None:
         return f"{drawn};{palette.graph('look', 'drawn', weight=0.55)}"

@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
 
+from flows.cli.waiting import answer_run
 from reelflow.job.entry import Intent, State, Terms
 from reelflow.job.ledger import Ledger
 from reelflow.manifest import read_manifest
@@ -251,12 +252,11 @@ async def test_a_job_adopted_without_its_id_or_by_another_one_s_is_asked_for_aga
     run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
                                   output=str(tmp_path / "out.mp4")), {"Suspended", *ENDED}, worker)
     job_id = next((tmp_path / "queue").glob("jobs/*")).name
-    async with get_client() as client:
-        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": wrong})
-        run = await until(run, {"Running", *ENDED}, worker)
-        run = await until(run, {"Suspended", *ENDED}, worker)
-        assert run.state_name == "Suspended", worker.read_text()[-3000:]
-        await client.resume_flow_run(run.id, run_input={"decision": "adopt", "job_id": job_id})
+    await answer_run(str(run.id), {"decision": "adopt", "job_id": wrong})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert run.state_name == "Suspended", worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "adopt", "job_id": job_id})
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
 
@@ -270,9 +270,8 @@ async def test_two_runs_that_ask_about_one_lost_reply_buy_one_job_more(
         asked = await start("restyle/restyle", source=str(clip), prompt="noir", output=str(tmp_path / f"{number}.mp4"))
         runs.append(await until(asked, {"Suspended", *ENDED}, worker))
     assert [run.state_name for run in runs] == ["Suspended"] * 2, worker.read_text()[-3000:]
-    async with get_client() as client:
-        for run in runs:
-            await client.resume_flow_run(run.id, run_input={"decision": "resubmit"})
+    for run in runs:
+        await answer_run(str(run.id), {"decision": "resubmit"})
     ended = [await until(run, ENDED, worker) for run in runs]
     assert [run.state_name for run in ended] == ["Completed"] * 2, worker.read_text()[-3000:]
     assert queue.jobs_made == 2
@@ -290,8 +289,7 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     assert run.state_name == "Suspended", worker.read_text()[-3000:]
     assert queue.jobs_made == 1
     job_id = next((tmp_path / "queue").glob("jobs/*")).name if answer == "adopt" else None
-    async with get_client() as client:
-        await client.resume_flow_run(run.id, run_input={"decision": answer, "job_id": job_id})
+    await answer_run(str(run.id), {"decision": answer, "job_id": job_id})
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == (ends, jobs), worker.read_text()[-3000:]
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
@@ -335,12 +333,11 @@ async def test_another_prompt_makes_another_preview(
     worker: Path, queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:
     run = await preview(clip, tmp_path / "out", worker)
-    async with get_client() as client:
-        await client.resume_flow_run(run.id, run_input={"decision": "change the prompt", "prompt": "anime"})
-        run = await until(run, {"Running", *ENDED}, worker)
-        run = await until(run, {"Suspended", *ENDED}, worker)
-        assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
-        await client.resume_flow_run(run.id, run_input={"decision": "approve", "prompt": ""})
+    await answer_run(str(run.id), {"decision": "change the prompt", "prompt": "anime"})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
     assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30

@@ -22,7 +22,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events import emit_event
-from prefect.events.schemas.automations import EventTrigger
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.states import Cancelled, Completed, Failed, Running
 
 from flows.restyle import restyle
 from flows.setup import CRASHED, SILENT, Wanted, set_up
@@ -144,6 +147,37 @@ async def until_completed(deployment: str, number: int, log: Path) -> list[FlowR
                 await asyncio.sleep(0.5)
     except TimeoutError:
         raise AssertionError(log.read_text()[-3000:]) from None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("state", "becomes"), [
+    (Running(), "AwaitingRetry"), (Completed(), "Completed"), (Failed(), "Failed"), (Cancelled(), "Cancelled"),
+])
+async def test_a_silent_run_is_taken_up_again_and_one_whose_last_sign_came_after_its_end_is_left_alone(
+    deployed: Path, state: Any, becomes: str
+) -> None:
+    async with get_client() as client:
+        (silent,) = await client.read_automations_by_name(SILENT)
+        trigger = silent.trigger.model_copy(update={"within": dt.timedelta(seconds=1)})
+        await client.update_automation(silent.id, AutomationCore(**{**silent.model_dump(), "trigger": trigger}))
+        try:
+            found = await client.read_deployment_by_name("clean/clean")
+            # No worker is to take it: what counts is what becomes of its state.
+            run = await client.create_flow_run_from_deployment(found.id, work_queue_name="nobody-s")
+            await client.set_flow_run_state(run.id, state, force=True)
+            acted = {"prefect.automation.action.executed", "prefect.automation.action.failed"}
+            async with get_events_subscriber(filter=EventFilter(event=EventNameFilter(name=sorted(acted)))) as events:
+                emit_event("prefect.flow-run.heartbeat", resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+                           related=[{"prefect.resource.id": "prefect.tag.reelflow", "prefect.resource.role": "tag"}])
+                async with asyncio.timeout(90):
+                    async for event in events:
+                        if silent.name in str(event.resource) + str(event.related):
+                            break
+                    while (run := await client.read_flow_run(run.id)).state_name == "Crashed":
+                        await asyncio.sleep(0.2)
+            assert run.state_name == becomes
+        finally:
+            await client.update_automation(silent.id, AutomationCore(**silent.model_dump()))
 
 
 @pytest.mark.slow
