@@ -60,13 +60,17 @@ quiet.install()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person sets besides the recipe: where the files go, and what they may cost (USD)."""
+    """What a person sets besides the recipe: where the files go, and what they may cost (USD).
+
+    `poster` is where a small picture of the first output goes, for a page that shows many runs.
+    """
 
     output: str | None = None
     overwrite: bool = False
     max_cost_usd: float | None = None
     estimate: bool = False
     refresh: bool = False
+    poster: Path | None = None
 
 
 def name_run() -> str:
@@ -106,23 +110,35 @@ async def make_within(
             ))).to_dict()
 
         targets = destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
-        ask = await digest_ask(recipe, path)
+        ask, film = await digest_ask(recipe, path), None
         if not await _are_made(run, ask, targets, plan, order, delivery):
             works = _Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
+            film = finished.films[0]
             note(output=targets[0], outputs=targets,
                  warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
                  commands={**works.commands, "finish": [list(command) for command in finished.commands]})
-            if plan.finish.outputs[0].form is not OutputForm.ANIMATION and not is_folded():
-                note(output_film=describe_film(await probe_source(targets[0])))
+            if film is not None:
+                note(output_film=describe_film(film))
             report = note(status=RunStatus.COMPLETED)
             if delivery is None:
                 await keep_receipt(ask, plan, report)
             else:
                 note(uploaded=await deliver_files(ask, plan, report, delivery), output=None, outputs=())
+        if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
+            await _poster(order.poster, film or targets[0])
         return (await _shown(recipe, plan, targets[0])).to_dict()
+
+
+async def _poster(poster: Path, film: Probe | Path) -> None:
+    """Note a small picture of the first output: made anew where the film (a probe) was, kept where that was there."""
+    path = film if isinstance(film, Path) else film.path
+    if isinstance(film, Path) and (poster.exists() or not path.exists()):
+        note(poster=poster if poster.exists() else None)
+        return
+    note(poster=await poster_film(film, poster))
 
 
 def _places(run: Run, recipe: Recipe, order: Order) -> tuple[Destination, Delivery | None]:
