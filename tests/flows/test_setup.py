@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.states import Cancelled, Completed, Failed, Running
+from working import PREFECT, running_worker
 
 from flows.restyle import restyle
 from flows.setup import CRASHED, SILENT, Wanted, set_up
@@ -37,7 +36,6 @@ from reelflow.standin.server import running_standin
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 async def test_setup_made_again_changes_what_is_new_and_doubles_nothing() -> None:
@@ -109,23 +107,10 @@ def deployed(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def worker(deployed: Path, work_dir: Path, tmp_path: Path) -> Iterator[Path]:
+def worker(deployed: Path, tmp_path: Path) -> Iterator[Path]:
     """A process worker on the pool, with the embedded stand-in; gives its log."""
-    log = tmp_path / "worker.log"
-    environment = {**os.environ, "REELFLOW_WORK_DIR": str(work_dir), "PREFECT_WORKER_QUERY_SECONDS": "1",
-                   "PREFECT_LOGGING_LEVEL": "INFO"}
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [PREFECT, "worker", "start", "--pool", "reelflow", "--type", "process"], env=environment,
-            stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
+    with running_worker(tmp_path / "worker.log") as log:
         yield log
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def runs_of(deployment: str) -> list[FlowRun]:
