@@ -34,7 +34,6 @@ from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import Run, current_run
 
-
 # Wide enough for a wall's posters on a screen with two pixels to one.
 POSTER_WIDTH = 480
 
