@@ -259,8 +259,9 @@ class _Works:
     def _told(self, to_make: int, cost: Decimal | None) -> dict[str, Any]:
         tally = self.summary.tally
         return {
-            "status": RunStatus.COMPLETED.value, "output": self.order.output,
-            "manifest": self.results.manifest, "page": self.results.page, "clips": len(self.clips), "to_make": to_make, "completed": tally.completed, "failed": tally.failed,
+            "status": RunStatus.COMPLETED.value, "output": self.order.output, "manifest": self.results.manifest,
+            "page": self.results.page, "clips": len(self.clips), "to_make": to_make, "completed": tally.completed,
+            "failed": tally.failed,
             "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,
             "billed_seconds": round(tally.billed_seconds, 3),
             "cost_usd": None if tally.cost_usd is None else round(tally.cost_usd, 4),

@@ -73,7 +73,7 @@ class Results:
         if self._estimated or not (self._manifest.lines or self._page.exists()):
             return
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,
-                   home=self._output or None)
+                   away=bool(self._output))
         if self._output:
             for poster in self._page.parent.glob(f"{POSTERS}/*.jpg"):
                 if poster.name not in self._brought:
