@@ -102,7 +102,13 @@ async def _batch(
     check_apart(sources, folder)
     if not (order.output and is_address(order.output)):
         order = replace(order, output=str(folder))
-    return await make_many(clips, order, many, folder / manifest_name(part, estimate=order.estimate))
+    title = " · ".join(filter(None, (clips[0].recipe.name, _last(sources), part)))
+    return await make_many(clips, order, many, folder / manifest_name(part, estimate=order.estimate), title=title)
+
+
+def _last(sources: str) -> str:
+    """The last part of where clips are taken from."""
+    return show_source(sources).rstrip("/*").rpartition("/")[2] or sources
 
 
 def find_clips(

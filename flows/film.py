@@ -33,6 +33,7 @@ from tasks.media import (
     finish_media,
     look_for_scenes,
     picture_film,
+    poster_film,
     probe_source,
     probe_step_files,
 )
@@ -83,23 +84,35 @@ async def make_within(
             ))).to_dict()
 
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
-        ask = await digest_ask(recipe, path)
+        ask, film = await digest_ask(recipe, path), None
         if not await are_made(places, ask, targets, plan, order):
             works = Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
+            film = finished.films[0]
             note(output=targets[0], outputs=targets,
                  warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
                  commands={**works.commands, "finish": [list(command) for command in finished.commands]})
-            if plan.finish.outputs[0].form is not OutputForm.ANIMATION and not is_folded():
-                note(output_film=describe_film(await probe_source(targets[0])))
+            if film is not None:
+                note(output_film=describe_film(film))
             report = note(status=RunStatus.COMPLETED)
             if places.delivery is None:
                 await keep_receipt(ask, plan, report)
             else:
                 note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
+        if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
+            await _poster(order.poster, film or targets[0])
         return (await _shown(recipe, plan, targets[0])).to_dict()
+
+
+async def _poster(poster: Path, film: Probe | Path) -> None:
+    """Note a small picture of the first output: made anew where the film (a probe) was, kept where that was there."""
+    path = film if isinstance(film, Path) else film.path
+    if isinstance(film, Path) and (poster.exists() or not path.exists()):
+        note(poster=poster if poster.exists() else None)
+        return
+    note(poster=await poster_film(film, poster))
 
 
 async def plan_films(recipe: Recipe, source: str, *, stem: str = "") -> tuple[Plan, Known]:

@@ -102,7 +102,8 @@ async def _emptied(
             get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
             return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
         try:
-            return await make_many(taking.clips, order, many, _manifest(str(order.output)), on_end=taking.ended)
+            return await make_many(taking.clips, order, many, _manifest(str(order.output)),
+                                   title=f"inbox {show_source(inbox).rpartition('/')[2]}", on_end=taking.ended)
         except ClipsFailed as failed:
             raise ClipsFailed(f"{failed.message} Failed clips lie in {show_source(inbox)}/failed, each with a note.",
                               summary=failed.summary) from None

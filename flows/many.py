@@ -25,11 +25,11 @@ from prefect.runtime import flow_run
 from flows.film import make_within, plan_films
 from flows.made import were_made
 from flows.order import Order
-from reelflow import remote
+from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.compile import Known
 from reelflow.errors import ClipsFailed, KeyRefused, OverBudget, ReelflowError
-from reelflow.manifest import Line, Manifest, Tally, line_of, opened_manifest
+from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
 from reelflow.plan import Plan
 from reelflow.preflight import read_limit
 from reelflow.report import Report, RunStatus
@@ -46,8 +46,6 @@ quiet.install()
 
 OnEnd = Callable[[BatchClip, Line, ReelflowError | None], Awaitable[None]]
 """Told of each clip that has ended, its line in the manifest, and the error that it ended with. Must not raise."""
-
-UPLOAD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,10 @@ class Looked:
 
 
 async def make_many(
-    clips: Iterable[BatchClip], order: Order, many: Many, manifest: Path, *, on_end: OnEnd | None = None
+    clips: Iterable[BatchClip], order: Order, many: Many, manifest: Path, *, title: str, on_end: OnEnd | None = None
 ) -> dict[str, Any]:
-    """Make all clips into `order.output`, a folder or a prefix; the manifest is brought there too where it's a prefix.
+    """Make all clips into `order.output`, a folder or a prefix; the manifest, and an index page with this title, lie
+    beside them.
 
     Gives what is to be told of the whole.
 
@@ -90,9 +89,11 @@ async def make_many(
     """
     order = replace(order, output=f"{(order.output or '').rstrip('/')}/")
     manifest.parent.mkdir(parents=True, exist_ok=True)
+    clips = tuple(clips)
     with opened_manifest(manifest) as opened:
-        async with open_run(many.settings()) as run, _uploaded(opened, order):
-            return await _Works(run, tuple(clips), order, many, opened, on_end).done()
+        results = Results(opened, str(order.output), title, len(clips), estimated=order.estimate)
+        async with open_run(many.settings()) as run, results.kept_up():
+            return await _Works(run, clips, order, many, opened, results, on_end).done()
 
 
 @dataclass(slots=True)
@@ -102,13 +103,14 @@ class _Works:
     order: Order
     many: Many
     manifest: Manifest
+    results: Results
     on_end: OnEnd | None
     summary: Summary = field(init=False)
     staged_bytes: int = 0
     halted: str = ""
 
     def __post_init__(self) -> None:
-        self.summary = Summary(Tally(len(self.clips)))
+        self.summary = Summary(Tally(len(self.clips)), page=self.results.page)
 
     async def done(self) -> dict[str, Any]:
         looked = await self._look()
@@ -164,7 +166,8 @@ class _Works:
                 planned = (one.plan, one.known)
                 if not one.is_staged:
                     planned = await plan_films(clip.recipe, clip.source, stem=clip.name)
-                return await make_within(clip.recipe, clip.source, self.order, planned)
+                poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
+                return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
 
         try:
             async with self._clip(clip) as begun:
@@ -256,19 +259,15 @@ class _Works:
     def _told(self, to_make: int, cost: Decimal | None) -> dict[str, Any]:
         tally = self.summary.tally
         return {
-            "status": RunStatus.COMPLETED.value, "output": self.order.output, "manifest": self._manifest(),
-            "clips": len(self.clips), "to_make": to_make, "completed": tally.completed, "failed": tally.failed,
+            "status": RunStatus.COMPLETED.value, "output": self.order.output, "manifest": self.results.manifest,
+            "page": self.results.page, "clips": len(self.clips), "to_make": to_make, "completed": tally.completed,
+            "failed": tally.failed,
             "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,
             "billed_seconds": round(tally.billed_seconds, 3),
             "cost_usd": None if tally.cost_usd is None else round(tally.cost_usd, 4),
             "estimated_cost_usd": None if cost is None else float(round(cost, 4)),
             "stand_in": self.run.client.stand_in, "flow_run_id": flow_run.id, "error": None,
         }
-
-    def _manifest(self) -> str:
-        if self.order.output and is_address(self.order.output):
-            return remote.join(self.order.output, self.manifest.path.name)
-        return str(self.manifest.path)
 
     def _ended(self, told: dict[str, Any]) -> dict[str, Any]:
         tally = self.summary.tally
@@ -296,34 +295,6 @@ class _Begun:
 async def make_clip(clip: str, making: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """One clip, from its source to its finished files."""
     return await making()
-
-
-@contextlib.asynccontextmanager
-async def _uploaded(manifest: Manifest, order: Order) -> AsyncIterator[None]:
-    """The manifest, brought to the results every few seconds where these go to an address."""
-    if not (order.output and is_address(order.output)):
-        yield
-        return
-    there = remote.join(order.output, manifest.path.name)
-
-    async def bring() -> None:
-        try:
-            await asyncio.to_thread(remote.put, manifest.path, there)
-        except ReelflowError as error:
-            get_run_logger().warning("%s", error.message)
-
-    async def keep_bringing() -> None:
-        while True:
-            await asyncio.sleep(UPLOAD_SECONDS)
-            await bring()
-
-    bringing = asyncio.create_task(keep_bringing())
-    try:
-        yield
-    finally:
-        bringing.cancel()
-        await asyncio.gather(bringing, return_exceptions=True)
-        await bring()
 
 
 def _estimated(one: Looked) -> Line:

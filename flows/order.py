@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Where the files of a run go, and what they may cost (USD)."""
+    """Where the files of a run go, and what they may cost (USD).
+
+    `poster` is where a small picture of the first output goes, for a page that shows many runs.
+    """
 
     output: str | None = None
     overwrite: bool = False
     max_cost_usd: float | None = None
     estimate: bool = False
     refresh: bool = False
+    poster: Path | None = None

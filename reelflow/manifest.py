@@ -15,12 +15,18 @@ from typing import Any
 from reelflow.errors import BadInput
 from reelflow.report import Report, RunStatus
 
+POSTERS = "posters"
+"""The folder beside a manifest that holds a small picture of each clip."""
+
 BAD = (RunStatus.FAILED, RunStatus.REFUSED, RunStatus.UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What became of one clip: `took` is in seconds, `paid` says when it was paid (None: nothing was, by this run)."""
+    """What became of one clip: `took` is in seconds, `paid` says when it was paid (None: nothing was, by this run).
+
+    `poster` is a small picture of its first output, from the manifest's folder on (None: there is none).
+    """
 
     source: str
     name: str
@@ -36,6 +42,10 @@ class Line:
     took: float
     ended_at: str
     flow_run_id: str | None
+    model: str | None
+    prompt: str | None
+    stand_in: bool
+    poster: str | None
 
     @property
     def is_bad(self) -> bool:
@@ -58,6 +68,8 @@ def line_of(report: Report, name: str, *, took: float) -> Line:
         billed_seconds=round(report.billed_seconds, 3), cost_usd=told["cost_usd"], paid=told["paid"],
         ledger_key=report.ledger_key, warnings=report.warnings, error=report.error, took=round(took, 3),
         ended_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), flow_run_id=report.flow_run_id,
+        model=report.resolved_model or report.model, prompt=report.prompt, stand_in=report.stand_in,
+        poster=None if report.poster is None else f"{POSTERS}/{report.poster.name}",
     )
 
 
@@ -66,10 +78,12 @@ class Manifest:
 
     def __init__(self, path: Path, opened: int) -> None:
         self.path, self._opened = path, opened
+        self.lines = 0
 
     def add(self, line: Line) -> None:
         """Write a line, at once and as a whole: what is killed behind it leaves no half of one."""
         os.write(self._opened, (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode())
+        self.lines += 1
 
 
 @contextlib.contextmanager

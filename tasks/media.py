@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from reelflow.destination import companions
-from reelflow.errors import MediaFailed, SourceFault
+from reelflow.errors import MediaFailed, ReelflowError, SourceFault
 from reelflow.job.boundary import Boundary, reached
 from reelflow.kept import KeptWork, find_kept, keep, key_of
 from reelflow.media.analysis import paint
@@ -32,6 +33,9 @@ from reelflow.sources import stage_source
 from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import Run, current_run
+
+# Wide enough for a wall's posters on a screen with two pixels to one.
+POSTER_WIDTH = 480
 
 
 async def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -214,6 +218,19 @@ async def picture_film(plan: Plan, film: Probe) -> Pictures:
     if not is_film:
         return Pictures(None, before_after)
     return Pictures(await write_poster(film, beside["poster"], ffmpeg=ffmpeg, at=middle), before_after)
+
+
+@task(task_run_name="poster {destination.name}", cache_policy=NO_CACHE, timeout_seconds=300)
+async def poster_film(film: Path | Probe, destination: Path) -> Path | None:
+    """Write a small picture of a finished film, for a wall of many. The film is what counts: a failure is told only."""
+    run = current_run()
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        async with run.looking:
+            return await write_poster(film, destination, ffmpeg=run.ffmpeg, width=POSTER_WIDTH)
+    except (ReelflowError, OSError) as error:
+        get_run_logger().warning("There is no poster %s: %s", destination.name, error)
+        return None
 
 
 def _follow(running: Phase, frames: int | None) -> Callable[[Progress], None]:

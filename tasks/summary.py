@@ -21,10 +21,10 @@ logger = get_logger(__name__)
 
 
 class Summary:
-    """The table of a batch: those that failed first, then the latest, five hundred at most."""
+    """The table of a batch: those that failed first, then the latest, five hundred at most; it names the `page`."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
+    def __init__(self, tally: Tally, *, page: str | None = None) -> None:
+        self.tally, self._page = tally, page
         self.changed, self._over = asyncio.Event(), asyncio.Event()
         self._bad: list[Line] = []
         self._good: list[Line] = []
@@ -66,6 +66,8 @@ class Summary:
 
     async def _write(self, artifact: UUID | None) -> UUID | None:
         rows, told = self.rows() or [{"clip": ""}], self.tally.told()
+        if self._page:
+            told = f"{told}. All of them on one page: {self._page}"
         if artifact is None:
             made: UUID = await acreate_table_artifact(rows, key="clips", description=told)
             return made

@@ -139,7 +139,7 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         console.print(f"[bold red]✗[/] {escape(told['error'])}")
         if not (as_json or quiet):
-            show_rows(console, _worst(told.get("manifest")))
+            show_rows(console, _worst(told.get("manifest")) + _page(told))
         return
     if as_json:
         return
@@ -156,9 +156,13 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
         ("clips", f"{told['completed']} of {told['clips']} completed, {told['to_make']} to be made"
                   + (f", {told['failed']} can't be used" if told["failed"] else "")),
         ("price", f"{estimate}, if all are made" if told["status"] == "estimated" else price),
-        ("films", told["output"]), ("manifest", told["manifest"]),
+        ("films", told["output"]), ("manifest", told["manifest"]), *_page(told),
     ]
     show_rows(console, rows)
+
+
+def _page(told: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("page", told["page"])] if told.get("page") else []
 
 
 def _worst(manifest: str | None) -> list[tuple[str, str]]:

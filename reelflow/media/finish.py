@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,11 +25,15 @@ from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The files that came out, in the order of the plan's outputs, and the commands that made them."""
+    """The files that came out, in the order of the plan's outputs, and the commands that made them.
+
+    `films` are the same files, read (None for an animation, which the probe does not know).
+    """
 
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
     commands: tuple[tuple[str, ...], ...]
+    films: tuple[Probe | None, ...]
 
 
 async def finish(
@@ -63,13 +67,16 @@ async def finish(
             phase, lambda kept: finish_arguments(kept, takes, given, made), given, folder=Path(folder), ffmpeg=ffmpeg,
             timeout=timeout, on_progress=on_progress,
         )
+        films: list[Probe | None] = []
         for (output, path), part in zip(targets, parts, strict=True):
-            check_finished(output, await _made(output, part), path, len(sounds_of(phase, output, given)))
+            film = await _made(output, part)
+            check_finished(output, film, path, len(sounds_of(phase, output, given)))
+            films.append(None if film is None else replace(film, path=path))
         damage = unread + lost + tuple(_damage(phase, takes, ended))
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
     return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
-                    (*commands, (str(ffmpeg), *arguments)))
+                    (*commands, (str(ffmpeg), *arguments)), tuple(films))
 
 
 def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:

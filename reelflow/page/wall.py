@@ -42,6 +42,7 @@ class ClipLine(BaseModel):
     prompt: str | None = None
     model: str | None = None
     stand_in: bool = False
+    poster: str | None = None
 
     @field_validator("outputs", "job_ids", mode="before")
     @classmethod
@@ -65,6 +66,7 @@ class Wall:
     about: str = ""
     named: str = "Runs"
     empty: str = "Nothing here yet."
+    goes_on: bool = False
 
     @property
     def states(self) -> tuple[tuple[str, int], ...]:
@@ -128,39 +130,55 @@ def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
     return tuple(found.values())
 
 
-def write_wall(manifest: Path, destination: Path | None = None, *, title: str = "Batch") -> Path:
+def write_wall(
+    manifest: Path, destination: Path | None = None, *, title: str = "Batch", clips: int | None = None,
+    goes_on: bool = False, away: bool = False,
+) -> Path:
     """Write a batch's index page, `index.html` beside its manifest unless said otherwise.
+
+    `clips` is how many there are in all (None: as many as the manifest has). A batch that `goes_on` has a page that
+    loads itself anew. A page that is read `away` from here links to nothing but the posters that go with it.
 
     Raises:
         BadInput: the manifest can't be used.
     """
     target = destination or manifest.with_name("index.html")
-    clips = read_manifest(manifest)
-    cards = tuple(_card(clip, manifest.parent, target) for clip in clips)
+    ended = read_manifest(manifest)
+    cards = tuple(_card(clip, manifest.parent, target, away=away) for clip in ended)
+    total = max(clips or 0, len(cards))
+    about = f"{total} clip{'' if total == 1 else 's'}"
+    if goes_on:
+        state, about = "processing", f"{len(cards)} of {about} so far"
+    elif total == len(cards) and all(card.state == "completed" for card in cards):
+        state = "completed"
+    else:
+        state = "partly completed"
+        about += f", {total - len(cards)} not begun" if total > len(cards) else ""
     own = Card(
-        title=title, state="completed" if all(card.state == "completed" for card in cards) else "partly completed",
-        recipe="batch", asked=f"{len(cards)} clips", page=target.name,
+        title=title, state=state, recipe="batch", asked=about, page=target.name,
         poster=next((card.poster for card in cards if card.poster), None),
         billed_seconds=sum(card.billed_seconds for card in cards), took=sum(card.took for card in cards),
         cost_usd=sum(card.cost_usd or 0.0 for card in cards), stand_in=any(card.stand_in for card in cards),
     )
-    wall = Wall(title, "batch", cards, own, f"{len(cards)} clips", "Clips", "The manifest has no clips yet.")
+    wall = Wall(title, "batch", cards, own, about, "Clips", "No clip has ended yet.", goes_on)
     with written_whole(target) as part:
         part.write_text(wall.html(), "utf-8")
     return target
 
 
-def _card(clip: ClipLine, folder: Path, page: Path) -> Card:
-    poster = run_page = None
-    if clip.outputs:
+def _card(clip: ClipLine, folder: Path, page: Path, *, away: bool) -> Card:
+    shown = [folder / clip.poster] if clip.poster else []
+    leads_to: list[Path] = []
+    if clip.outputs and not away:
         first = folder / clip.outputs[0]
         beside = companions(first, is_film=True)
-        own = (first,) if first.suffix.lower() in _PICTURES else ()
-        poster, run_page = _first_there((beside["poster"], *own)), _first_there((beside["page"],))
+        shown += [beside["poster"], *([first] if first.suffix.lower() in _PICTURES else [])]
+        leads_to = [beside["page"], first]
+    poster, leads = _first_there(shown), _first_there(leads_to)
     return Card(
         title=Path(show_source(clip.source)).name or clip.source, state=clip.status, source=show_source(clip.source),
         asked=clip.prompt or "", models=(clip.model,) if clip.model else (),
-        page=None if run_page is None else link_to(run_page, page),
+        page=None if leads is None else link_to(leads, page),
         poster=None if poster is None else link_to(poster, page), billed_seconds=clip.billed_seconds,
         cost_usd=clip.cost_usd, took=clip.took, stand_in=clip.stand_in, error=clip.error or "",
     )

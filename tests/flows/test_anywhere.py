@@ -119,7 +119,8 @@ async def test_a_batch_goes_from_a_prefix_to_a_prefix_with_its_manifest(
     asked: dict[str, Any] = {"job": "restyle", "prompt": "noir", "output": f"{bucket}/out"}
     with pytest.raises(ClipsFailed, match="2 of 3 completed, 1 failed"):
         await batch(f"{bucket}/in/", **asked)
-    assert names(f"{bucket}/out") == ["a-restyle.mp4", "b-restyle.mp4", "manifest.jsonl"]
+    assert names(f"{bucket}/out") == ["a-restyle.mp4", "b-restyle.mp4", "index.html", "manifest.jsonl"]
+    assert names(f"{bucket}/out/posters") == ["a.jpg", "b.jpg"]
     lines = [json.loads(line) for line in remote.read(f"{bucket}/out/manifest.jsonl", max_bytes=10**6).splitlines()]
     told = {line["source"]: line["outputs"] for line in lines}
     assert told == {f"{bucket}/in/a.mp4": [f"{bucket}/out/a-restyle.mp4"],

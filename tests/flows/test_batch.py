@@ -88,7 +88,7 @@ async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))}
     assert sorted(task.name for task in tasks) == [f"clip-{number}" for number in range(1, 5)]
     assert shown.keys() - {None} == {"plan", "clips", "progress-look", "progress-clips"}
-    assert shown["clips"].description == "4 of 5 completed, 1 failed"
+    assert shown["clips"].description == f"4 of 5 completed, 1 failed. All of them on one page: {out}/index.html"
     assert json.loads(shown["clips"].data)[0]["clip"] == "bad"
 
     (clips / "bad.mp4").unlink()
@@ -191,7 +191,10 @@ async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips
     assert (process.returncode, told["status"], told["completed"]) == (0, "completed", 4)
     assert queue.jobs_made == 4
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        *(f"clip-{number}-restyle.mp4" for number in range(1, 5)), "manifest.jsonl"]
+        *(f"clip-{number}-restyle.mp4" for number in range(1, 5)), "index.html", "manifest.jsonl", "posters"]
+    page = Path(told["page"]).read_text()
+    assert all(f'href="./clip-{number}-restyle.mp4"' in page and f'src="./posters/clip-{number}.jpg"' in page
+               for number in range(1, 5))
 
 
 # Five hundred for the note; fewer show the same.

@@ -40,6 +40,25 @@ async def test_a_batch_s_index_has_a_poster_a_state_and_totals_for_its_clips(ove
     assert "secret" not in text
 
 
+def test_while_clips_still_come_the_page_says_how_many_and_is_read_anew(tmp_path: Path) -> None:
+    going = write_wall(manifest(tmp_path, DONE), clips=3, goes_on=True).read_text()
+    html5lib.HTMLParser(strict=True).parse(going)
+    assert ("1 of 3 clips so far" in going, "data-goes-on>" in going) == (True, True)
+    stopped = write_wall(manifest(tmp_path, DONE), clips=3).read_text()
+    assert ("3 clips, 2 not begun" in stopped, "data-goes-on>" in stopped) == (True, False)
+
+
+def test_a_clip_without_a_page_of_its_own_leads_to_its_film_and_shows_the_batch_s_poster(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"film")
+    (tmp_path / "posters").mkdir()
+    (tmp_path / "posters" / "a.jpg").write_bytes(b"jpeg")
+    lines = manifest(tmp_path, {**DONE, "poster": "posters/a.jpg"})
+    here, away = write_wall(lines).read_text(), write_wall(lines, away=True).read_text()
+    assert '<a href="./out.mp4">a.mp4</a>' in here
+    assert "out.mp4" not in away
+    assert all('src="./posters/a.jpg"' in text for text in (here, away))
+
+
 def test_the_last_line_of_a_clip_counts_and_one_that_is_being_written_does_not(tmp_path: Path) -> None:
     path = manifest(tmp_path, {**DONE, "status": "failed"}, DONE)
     with path.open("a") as more:

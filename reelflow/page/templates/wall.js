@@ -3,6 +3,12 @@
   const cards = [...document.querySelectorAll(".card")], words = document.getElementById("words");
   const told = document.getElementById("told"), none = document.getElementById("none");
   const choices = [...document.querySelectorAll("input[name=state]")];
+  // Clips still come: the page is read anew, but not under the eyes of somebody who is filtering it.
+  if (document.getElementById("main").hasAttribute("data-goes-on")) {
+    setInterval(() => {
+      if (!(words && words.value) && !choices.some((choice) => choice.checked && choice.value)) location.reload();
+    }, 10000);
+  }
   if (!words) return;
   document.getElementById("filter").hidden = false;
   const sift = () => {

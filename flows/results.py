@@ -1,0 +1,85 @@
+"""What lies beside the results of many clips: their manifest and their index page, where these are looked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from reelflow import remote
+from reelflow.errors import ReelflowError
+from reelflow.manifest import POSTERS, Manifest
+from reelflow.page.wall import write_wall
+from reelflow.sources import is_address
+
+EVERY_SECONDS = 10.0
+
+
+class Results:
+    """The manifest of many clips and the page that is written from it, brought to `output` where that's an address.
+
+    What was only estimated has no page.
+    """
+
+    def __init__(self, manifest: Manifest, output: str, title: str, clips: int, *, estimated: bool) -> None:
+        self._manifest, self._title, self._clips = manifest, title, clips
+        self._output = output if is_address(output) else ""
+        self._page = manifest.path.with_name(manifest.path.stem.replace("manifest", "index") + ".html")
+        self._estimated = estimated
+        self._brought: set[str] = set()
+        self._lines = -1
+
+    @property
+    def manifest(self) -> str:
+        """Where the manifest is looked for."""
+        return self._lies(self._manifest.path)
+
+    @property
+    def page(self) -> str | None:
+        """Where the index page is looked for; None where there is none."""
+        return None if self._estimated else self._lies(self._page)
+
+    @contextlib.asynccontextmanager
+    async def kept_up(self) -> AsyncIterator[None]:
+        """Write the page, and bring everything, every few seconds inside the block and once more at its end."""
+        keeping = asyncio.create_task(self._keep_up())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._show(goes_on=False)
+
+    async def _keep_up(self) -> None:
+        while True:
+            if self._manifest.lines != self._lines:
+                await self._show(goes_on=True)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _show(self, *, goes_on: bool) -> None:
+        """The films are what counts: whatever can't be shown is told, and the clips go on."""
+        self._lines = self._manifest.lines
+        try:
+            await asyncio.to_thread(self._write, goes_on)
+        except (ReelflowError, OSError) as error:
+            get_run_logger().warning("The batch's index page could not be brought up to date: %s", error)
+
+    def _write(self, goes_on: bool) -> None:
+        if self._output:
+            remote.put(self._manifest.path, self.manifest)
+        if self._estimated or not (self._manifest.lines or self._page.exists()):
+            return
+        write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,
+                   away=bool(self._output))
+        if self._output:
+            for poster in self._page.parent.glob(f"{POSTERS}/*.jpg"):
+                if poster.name not in self._brought:
+                    remote.put(poster, remote.join(self._output, f"{POSTERS}/{poster.name}"))
+                    self._brought.add(poster.name)
+            remote.put(self._page, self._lies(self._page))
+
+    def _lies(self, path: Path) -> str:
+        return remote.join(self._output, path.name) if self._output else str(path)
