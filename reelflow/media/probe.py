@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from reelflow.errors import BadInput, BadMedia, MediaFailed, MediaTimeout
+from reelflow.media.forked import run_forked
 from reelflow.media.geometry import Size
-from reelflow.media.run import Limits, run_python
+from reelflow.media.run import Limits
 
 # Decoding a frame of the largest size that is let in takes well under 1 GiB; address space is counted more widely.
 _LIMITS = Limits(cpu_seconds=300, memory_bytes=8 * 2**30, file_bytes=0)
@@ -183,7 +184,7 @@ async def _examined(path: Path, options: list[str], called: str, timeout: float)
         return replace(known, path=path.absolute())
     allowed = timeout + path.stat().st_size / _SLOWEST_DISK
     try:
-        ended = await run_python(
+        ended = await run_forked(
             "reelflow.media.examine", [str(path.absolute()), *options], timeout=allowed, limits=_LIMITS)
     except MediaTimeout:
         raise BadMedia(
