@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from deployments.parts import HOST, ROOT, Running, Stopped, check_free, part, program, wait_for
+from deployments.topology import SLOT_WAIT
 from flows.__main__ import QUIET
 from flows.setup import POOL
 from reelflow.errors import ReelflowError
@@ -52,7 +53,7 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
     logs = settings.work_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     api = f"http://{HOST}:{PREFECT_PORT}/api"
-    environment = {**os.environ, **QUIET, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_API_URL": api}
+    environment = {**SLOT_WAIT, **os.environ, **QUIET, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_API_URL": api}
     running: Running = []
 
     def start(name: str, *words: str, seconds: float) -> None:

@@ -10,7 +10,8 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 
-from flows.film import Order, make_films, plan_films
+from flows.film import make_films, plan_films
+from flows.order import Order
 from reelflow.errors import Declined, Unapproved
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.film import Order
 from flows.many import Many, make_many
+from flows.order import Order
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
 from reelflow.clip_list import read_rows
 from reelflow.errors import BadInput

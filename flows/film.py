@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.decide import ask_person, can_ask
+from flows.made import Places, are_made
+from flows.order import Order
+from flows.works import Works
 from reelflow.compile import Known, compile_recipe, whole_span
-from reelflow.delivery import Delivery, split_output
-from reelflow.destination import Destination, refuse_existing
-from reelflow.errors import ReelflowError, SubmitUnknown
-from reelflow.job.attempts import buy_until_done
-from reelflow.job.entry import Paid
-from reelflow.job.submission import Bought
-from reelflow.job.wire import Wish
-from reelflow.media.drawing import Take
+from reelflow.errors import ReelflowError
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
-from reelflow.models import Kind
-from reelflow.plan import Job, OutputForm, Pictures, Plan
+from reelflow.plan import OutputForm, Plan
 from reelflow.preflight import check_models, check_total, read_limit
-from reelflow.receipt import Receipt, find_receipt
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
-from reelflow.sources import is_address, show_source, source_stem
+from reelflow.sources import show_source, source_stem
 from tasks import quiet
 from tasks.facts import note, reporting
 from tasks.folded import is_folded
-from tasks.job import Price, fetch_result, job_slot, poll_job, resolve_model, submit_job
+from tasks.job import resolve_model
 from tasks.media import (
     find_source,
     finish_media,
     look_for_scenes,
     picture_film,
-    prepare_media,
     probe_source,
     probe_step_files,
-    take_result,
 )
 from tasks.page import publish_page
 from tasks.phase import timing
@@ -56,17 +44,6 @@ from tasks.run import Run, open_run
 from tasks.stop import cancelled_in_order
 
 quiet.install()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a person sets besides the recipe: where the files go, and what they may cost (USD)."""
-
-    output: str | None = None
-    overwrite: bool = False
-    max_cost_usd: float | None = None
-    estimate: bool = False
-    refresh: bool = False
 
 
 def name_run() -> str:
@@ -92,8 +69,8 @@ async def make_within(
     """The same for a clip of a larger run, which minds its own cancelling, and may have planned the clip before."""
     async with _reported(recipe, source), open_run() as run:
         limit = read_limit(order.max_cost_usd)
-        destination, delivery = _places(run, recipe, order)
-        recipe = destination.named(recipe, source)
+        places = Places.of(run, recipe, order)
+        recipe = places.destination.named(recipe, source)
         plan, known = planned or await _looked_at(run, recipe, source, source_stem(source))
         path = plan.source.path
         note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
@@ -105,10 +82,10 @@ async def make_within(
                 status=RunStatus.ESTIMATED, billed_seconds=plan.seconds, cost_usd=plan.cost_usd
             ))).to_dict()
 
-        targets = destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
+        targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         ask = await digest_ask(recipe, path)
-        if not await _are_made(run, ask, targets, plan, order, delivery):
-            works = _Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
+        if not await are_made(places, ask, targets, plan, order):
+            works = Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
@@ -118,49 +95,11 @@ async def make_within(
             if plan.finish.outputs[0].form is not OutputForm.ANIMATION and not is_folded():
                 note(output_film=describe_film(await probe_source(targets[0])))
             report = note(status=RunStatus.COMPLETED)
-            if delivery is None:
+            if places.delivery is None:
                 await keep_receipt(ask, plan, report)
             else:
-                note(uploaded=await deliver_files(ask, plan, report, delivery), output=None, outputs=())
+                note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
         return (await _shown(recipe, plan, targets[0])).to_dict()
-
-
-def _places(run: Run, recipe: Recipe, order: Order) -> tuple[Destination, Delivery | None]:
-    """Where the files are made, and the address that they are brought to where they don't stay there."""
-    if order.output and is_address(order.output):
-        prefix, name = split_output(order.output)
-        folder = run.scratch / "results"
-        return Destination(folder, str(folder / name) if name else "", order.overwrite), Delivery(prefix, folder)
-    folder = run.settings.work_dir / "films" / (flow_run.id or recipe.name)
-    return Destination(folder, order.output or "", order.overwrite), None
-
-
-async def were_made(recipe: Recipe, plan: Plan, order: Order) -> bool:
-    """Whether the very files that a plan makes lie there already, so that making them again costs nothing."""
-    async with open_run() as run:
-        destination, delivery = _places(run, recipe, order)
-        targets = destination.targets(plan, plan.source.path, need_bytes=0)
-        if order.refresh or await _first_there(targets, delivery) is None:
-            return False
-        return await _find_receipt(run, await digest_ask(recipe, plan.source.path), targets, plan, delivery) is not None
-
-
-async def _first_there(targets: tuple[Path, ...], delivery: Delivery | None) -> Path | str | None:
-    if delivery is not None:
-        return await delivery.find_existing(targets)
-    return next((target for target in targets if target.exists()), None)
-
-
-async def _find_receipt(
-    run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, delivery: Delivery | None
-) -> Receipt | None:
-    """The receipt of what is asked for, if the models' names still stand for the same."""
-    if delivery is not None:
-        receipt = await delivery.find_receipt(ask, targets)
-    else:
-        receipt = await find_receipt(run.settings.work_dir, ask, targets)
-    is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
-    return receipt if is_ours else None
 
 
 async def plan_films(recipe: Recipe, source: str, *, stem: str = "") -> tuple[Plan, Known]:
@@ -209,131 +148,6 @@ async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
     pictures = await picture_film(plan, film)
     note(poster=pictures.poster, before_after=pictures.before_after)
     return await publish_report(await publish_page(recipe, plan, film), picture=pictures.before_after)
-
-
-class _Works:
-    """The jobs of a plan, each done once its own pictures are there, side by side where they may be."""
-
-    def __init__(
-        self, run: Run, recipe: Recipe, plan: Plan, known: Known, *, limit_usd: Decimal | None, refresh: bool
-    ) -> None:
-        self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
-        self._limit_usd, self._refresh = limit_usd, refresh
-        self._takes: dict[int, asyncio.Task[Take]] = {}
-        self.warnings: list[str] = []
-        self.commands: dict[str, list[list[str]]] = {}
-
-    async def done(self) -> tuple[Plan, dict[int, Take]]:
-        """The plan as it is at last (a film that a model makes may be longer than foreseen), and every job's result."""
-        try:
-            takes = await self._takes_of(self._plan.finish.pictures)
-            return self._plan, takes
-        finally:
-            for task in self._takes.values():
-                task.cancel()
-            await asyncio.gather(*self._takes.values(), return_exceptions=True)
-
-    async def _takes_of(self, pictures: Pictures) -> dict[int, Take]:
-        """What the jobs behind these pictures returned, by their number."""
-        numbers = list(dict.fromkeys(feed.job for feed in pictures.feeds()))
-        for number in numbers:
-            if number not in self._takes:
-                self._takes[number] = asyncio.create_task(self._take(number))
-        # All are waited for, so that what is paid for is brought home although another one failed.
-        ended = await asyncio.gather(*(self._takes[number] for number in numbers), return_exceptions=True)
-        for result in ended:
-            if isinstance(result, BaseException):
-                raise result
-        return {number: self._takes[number].result() for number in numbers}
-
-    async def _take(self, number: int) -> Take:
-        # An earlier job may change how long this one's film is, so that its plan is looked at only now.
-        takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
-        job = self._plan.jobs[number - 1]
-        ready = await prepare_media(job, takes, Given(self._plan.files, self._run.scratch / "steps"),
-                                    strict=self._recipe.strict)
-        self.warnings += ready.warnings
-        self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
-        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
-        ended = await asyncio.gather(
-            *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)
-              for index, (path, seconds) in enumerate(zip(ready.paths, lengths, strict=True), 1)),
-            return_exceptions=True,
-        )
-        for result in ended:
-            if isinstance(result, BaseException):
-                raise result
-        generated = tuple(path for path in ended if isinstance(path, Path))
-        if job.model.kind is Kind.MOTION:
-            await self._look_again(job, generated[0])
-        take, said = await take_result(job, self._plan, generated, strict=self._recipe.strict)
-        self.warnings += said
-        return take
-
-    async def _bring(self, job: Job, sent: Path, seconds: float, piece: int | None) -> Path:
-        """One wish, bought, waited for and fetched."""
-        run = self._run
-        title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
-        cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
-        wish = job.step.wish(job.model, sent)
-        price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
-        async with job_slot(run):
-            bought = await buy_until_done(
-                run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
-                max_attempts=run.settings.max_attempts,
-            )
-            about = seconds if job.model.kind.result == "film" else 0.0
-            return bought.path or await fetch_result(bought, about_seconds=about, title=title)
-
-    async def _look_again(self, job: Job, generated: Path) -> None:
-        """Plan anew where a model that says how long its film is has made another length than it says."""
-        made = (await probe_source(generated)).frames
-        feed = self._plan.feed(job.number)
-        if made == feed.sent:
-            return
-        self.warnings.append(f"{job.model.name} returned {made} frames where {feed.sent} were expected; all of them "
-                             "are kept.")
-        self._known = replace(self._known, made={**self._known.made, job.number: made})
-        self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
-
-
-async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:
-    """The wish, bought; where a reply was lost and a person can be asked, as that person decides."""
-    while True:
-        try:
-            return await submit_job(wish, price, title=title)
-        except SubmitUnknown as unknown:
-            if not can_ask(run):
-                raise
-            await publish_report(note().with_error(unknown))
-            await ask_person(run, unknown)
-
-
-async def _are_made(
-    run: Run, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order, delivery: Delivery | None
-) -> bool:
-    """Whether the very files that are asked for lie there already; what was told of them is noted.
-
-    Raises BadInput where something else lies there that may not be replaced.
-    """
-    there = await _first_there(targets, delivery)
-    if there is None:
-        return False
-    receipt = await _find_receipt(run, ask, targets, plan, delivery)
-    if receipt is None and not order.overwrite:
-        raise refuse_existing(there)
-    if receipt is None or order.refresh:
-        return False
-    lie = tuple(delivery.address(target) for target in targets) if delivery is not None else ()
-    get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
-                          ", ".join(lie or map(str, targets)))
-    told = receipt.report
-    note(
-        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=None if lie else targets[0],
-        outputs=() if lie else targets, uploaded=lie, output_film=told.get("output_film"),
-        job_ids=tuple(told.get("job_ids", ())), warnings=tuple(told.get("warnings", ())),
-    )
-    return True
 
 
 @contextlib.asynccontextmanager

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
-from flows.film import Order
 from flows.many import Many, make_many
+from flows.order import Order
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe
 from reelflow.claims import Claims

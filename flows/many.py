@@ -22,7 +22,9 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from flows.film import Order, make_within, plan_films, were_made
+from flows.film import make_within, plan_films
+from flows.made import were_made
+from flows.order import Order
 from reelflow import remote
 from reelflow.batch import BatchClip
 from reelflow.compile import Known

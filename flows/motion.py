@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from flows.film import Order, make_films, name_run
+from flows.film import make_films, name_run
+from flows.order import Order
 from reelflow.choices import Codec, Fit, Keep, Quality
 from reelflow.model_step import PathPoint
 from reelflow.recipe import make_step, plain_recipe

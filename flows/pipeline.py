@@ -8,7 +8,8 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.approve import approved
-from flows.film import Order, make_films
+from flows.film import make_films
+from flows.order import Order
 from reelflow.recipe import Preview, Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.sources import source_stem

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -79,6 +80,9 @@ class Settings(BaseSettings):
     def _http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value is not None and "@" in urlsplit(value).netloc:
+            # It would be told, logged, and kept in the ledger with each job.
+            raise ValueError("must hold no name and password: the key goes into DECART_API_KEY")
         return value.rstrip("/") if value else None
 
     @cached_property

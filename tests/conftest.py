@@ -55,6 +55,7 @@ def prefect_server(own_prefect_home: None, tmp_path_factory: pytest.TempPathFact
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("prefect") / "server.log"
     environment = {**os.environ, "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+                   "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
                    "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"}
     with log.open("wb") as written:
         server = subprocess.Popen(

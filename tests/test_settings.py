@@ -40,6 +40,7 @@ def test_the_environment_goes_before_the_env_file(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(("name", "value"), [
     ("REELFLOW_POLL_SECONDS", "soon"), ("DECART_BASE_URL", "ftp://queue"), ("REELFLOW_MODELS", "not json"),
     ("REELFLOW_UNKNOWN_POLICY", "guess"), ("REELFLOW_MAX_COST_USD", "-1"),
+    ("DECART_BASE_URL", "https://name:word@queue"),
 ])
 def test_a_setting_that_can_t_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)

@@ -1,13 +1,15 @@
-"""Clips for the flows, and a work folder that they use."""
+"""Clips for the flows, a work folder that they use, and a queue that outlives them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from reelflow.media.run import run_ffmpeg
+from reelflow.standin.server import StandIn, running_standin
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,13 @@ def own_work_dir(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the flows keep lies in the test's own folder."""
     monkeypatch.setenv("REELFLOW_WORK_DIR", str(work_dir))
     return work_dir
+
+
+@pytest.fixture
+async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
+    """A queue that outlives the runs, as the real one does, and that can be told to do something wrong."""
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
+        monkeypatch.setenv("DECART_BASE_URL", standin.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        yield standin

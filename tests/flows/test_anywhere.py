@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from reelflow import remote
 from reelflow.clip_list import read_rows
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.sources import show_source, source_stem, stage_source
-from reelflow.standin.server import StandIn, running_standin
+from reelflow.standin.server import StandIn
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +46,6 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     system.mkdir("bucket")
     yield "s3://bucket"
     fsspec.get_filesystem_class("s3").clear_instance_cache()
-
-
-@pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    """A queue that outlives the runs."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        monkeypatch.setenv("DECART_BASE_URL", standin.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
-        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
-        yield standin
 
 
 def names(prefix: str) -> list[str]:

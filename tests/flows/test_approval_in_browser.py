@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright
-from test_deployments import ENDED, deployed, preview, queue, until, worker  # noqa: F401 - fixtures are found by name
+from test_deployments import deployed, preview, worker  # noqa: F401 - fixtures are found by name
+from working import ENDED, until
 
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn
@@ -32,6 +33,11 @@ async def page() -> AsyncIterator[Page]:
         await browser.close()
 
 
+async def drawn(page: Page) -> None:
+    """The page has drawn what its keys have changed."""
+    await page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 async def choose(page: Page, answer: str) -> None:
     """Choose an answer in the form with the keyboard: open the list, go down until the answer is the one that is taken.
     """
@@ -39,11 +45,11 @@ async def choose(page: Page, answer: str) -> None:
     for downs in range(1, 6):
         await control.focus()
         await page.keyboard.press("Enter")
-        await page.wait_for_timeout(300)
+        await drawn(page)
         for _ in range(downs):
             await page.keyboard.press("ArrowDown")
         await page.keyboard.press("Enter")
-        await page.wait_for_timeout(300)
+        await drawn(page)
         if (await control.inner_text()).strip() == answer:
             return
     raise AssertionError(f"The form does not offer {answer}: {await control.inner_text()}")

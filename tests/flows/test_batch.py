@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +53,6 @@ def clips(many: Path, tmp_path: Path) -> Path:
     for film in many.iterdir():
         (folder / film.name).symlink_to(film)
     return folder
-
-
-@pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    """A queue that outlives the runs."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        monkeypatch.setenv("DECART_BASE_URL", standin.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
-        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
-        yield standin
 
 
 def manifest(folder: Path, name: str = "manifest.jsonl") -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,8 @@ def test_ctrl_c_before_a_run_begins_is_one_object_too(here: Path) -> None:
         # A command that waits for a writer, as reading from a slow disk would.
         [sys.executable, "-m", "flows", "motion", "still.png", "--trajectory", "words.txt", "--json"],
         stdout=subprocess.PIPE, text=True,
+        # Tests that run in a shell's background inherit that SIGINT is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     with (here / "words.txt").open("w"):  # opens when the command has come to reading
         waiting.send_signal(signal.SIGINT)

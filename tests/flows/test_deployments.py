@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
+from working import ENDED, PREFECT, running_worker, start, until
 
 from flows.cli.waiting import answer_run
 from reelflow.job.entry import Intent, State, Terms
@@ -24,12 +23,11 @@ from reelflow.job.ledger import Ledger
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
-from reelflow.standin.server import StandIn, running_standin
+from reelflow.standin.server import StandIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 @pytest.fixture(scope="module")
@@ -42,56 +40,10 @@ def deployed(prefect_server: str) -> None:
 
 
 @pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path) -> AsyncIterator[StandIn]:
-    """A queue that outlives the runs."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        yield standin
-
-
-@pytest.fixture
-def worker(deployed: None, queue: StandIn, work_dir: Path, tmp_path: Path) -> Iterator[Path]:
+def worker(deployed: None, queue: StandIn, tmp_path: Path) -> Iterator[Path]:
     """A process worker on the pool; gives its log."""
-    log = tmp_path / "worker.log"
-    environment = {
-        **os.environ, "DECART_BASE_URL": queue.url, "DECART_API_KEY": "key-of-the-test",
-        "REELFLOW_WORK_DIR": str(work_dir), "REELFLOW_POLL_SECONDS": "0.2", "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PREFECT_LOGGING_LEVEL": "INFO",
-    }
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [PREFECT, "worker", "start", "--pool", "reelflow", "--type", "process"], env=environment,
-            stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
-        )
-    try:
+    with running_worker(tmp_path / "worker.log") as log:
         yield log
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-async def start(deployment: str, **parameters: Any) -> FlowRun:
-    """A run of a deployment."""
-    async with get_client() as client:
-        found = await client.read_deployment_by_name(deployment)
-        return await client.create_flow_run_from_deployment(found.id, parameters=parameters)
-
-
-async def until(run: FlowRun, states: set[str], log: Path) -> FlowRun:
-    """The run, once its state has one of these names."""
-    async with get_client() as client:
-        try:
-            async with asyncio.timeout(120):
-                while (run := await client.read_flow_run(run.id)).state_name not in states:
-                    await asyncio.sleep(0.3)
-        except TimeoutError:
-            raise AssertionError(f"The run is {run.state}: {log.read_text()[-3000:]}") from None
-    return run
-
-
-ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 
 
 async def test_all_flows_are_deployed_and_the_schedule_waits(deployed: None) -> None:

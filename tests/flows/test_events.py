@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,15 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from flows.restyle import restyle
-from reelflow.standin.server import StandIn, running_standin
+from reelflow.standin.server import StandIn
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
-@pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    """A queue that can be told to do something wrong."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        monkeypatch.setenv("DECART_BASE_URL", standin.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
-        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
-        monkeypatch.setenv("REELFLOW_UNKNOWN_POLICY", "fail")
-        yield standin
+@pytest.fixture(autouse=True)
+def no_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked about a lost reply."""
+    monkeypatch.setenv("REELFLOW_UNKNOWN_POLICY", "fail")
 
 
 async def events_of(clip: Path, output: Path, count: int, prompt: str) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from reelflow.errors import ClipsFailed, QueueUnreachable
 from reelflow.inbox import find_arrivals
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
-from reelflow.standin.server import StandIn, running_standin
+from reelflow.standin.server import StandIn
 
 
 @pytest.fixture
@@ -32,16 +31,6 @@ def bring(source: Path, target: Path, *, age: float = 60) -> None:
     shutil.copyfile(source, target)
     written = target.stat().st_mtime - age
     os.utime(target, (written, written))
-
-
-@pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    """A queue that outlives the runs."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        monkeypatch.setenv("DECART_BASE_URL", standin.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
-        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
-        yield standin
 
 
 async def run(arriving: Path, tmp_path: Path, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 import flows.restyle
 from reelflow.job.boundary import VARIABLE, Boundary
 from reelflow.media.probe import probe
-from reelflow.standin.server import StandIn, running_standin
+from reelflow.standin.server import StandIn
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -41,16 +40,6 @@ async def reelflow(*words: str, **environment: str) -> Ended:
     assert process.returncode is not None
     assert process.returncode < 0 or stdout, stderr.decode()
     return Ended(process.returncode, json.loads(stdout) if stdout else {}, stderr.decode())
-
-
-@pytest.fixture
-async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StandIn]:
-    """A queue that outlives the pipeline, as the real one does."""
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as standin:
-        monkeypatch.setenv("DECART_BASE_URL", standin.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
-        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
-        yield standin
 
 
 def restyle(clip: Path, output: Path) -> list[str]:

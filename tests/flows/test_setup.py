@@ -8,10 +8,9 @@ import datetime as dt
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.states import Cancelled, Completed, Failed, Running
+from working import PREFECT, running_worker
 
 from flows.restyle import restyle
 from flows.setup import CRASHED, SILENT, Wanted, set_up
@@ -37,7 +37,6 @@ from reelflow.standin.server import running_standin
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 async def test_setup_made_again_changes_what_is_new_and_doubles_nothing() -> None:
@@ -109,23 +108,10 @@ def deployed(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def worker(deployed: Path, work_dir: Path, tmp_path: Path) -> Iterator[Path]:
+def worker(deployed: Path, tmp_path: Path) -> Iterator[Path]:
     """A process worker on the pool, with the embedded stand-in; gives its log."""
-    log = tmp_path / "worker.log"
-    environment = {**os.environ, "REELFLOW_WORK_DIR": str(work_dir), "PREFECT_WORKER_QUERY_SECONDS": "1",
-                   "PREFECT_LOGGING_LEVEL": "INFO"}
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [PREFECT, "worker", "start", "--pool", "reelflow", "--type", "process"], env=environment,
-            stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
+    with running_worker(tmp_path / "worker.log") as log:
         yield log
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def runs_of(deployment: str) -> list[FlowRun]:
@@ -149,35 +135,47 @@ async def until_completed(deployment: str, number: int, log: Path) -> list[FlowR
         raise AssertionError(log.read_text()[-3000:]) from None
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("state", "becomes"), [
-    (Running(), "AwaitingRetry"), (Completed(), "Completed"), (Failed(), "Failed"), (Cancelled(), "Cancelled"),
-])
-async def test_a_silent_run_is_taken_up_again_and_one_whose_last_sign_came_after_its_end_is_left_alone(
-    deployed: Path, state: Any, becomes: str
-) -> None:
+@contextlib.asynccontextmanager
+async def impatient(name: str) -> AsyncIterator[None]:
+    """The automation fires after ten seconds, the least that Prefect takes."""
     async with get_client() as client:
-        (silent,) = await client.read_automations_by_name(SILENT)
-        trigger = silent.trigger.model_copy(update={"within": dt.timedelta(seconds=1)})
-        await client.update_automation(silent.id, AutomationCore(**{**silent.model_dump(), "trigger": trigger}))
+        (found,) = await client.read_automations_by_name(name)
+        fields = set(AutomationCore.model_fields) - {"owner_resource"}
+        as_it_was = AutomationCore.model_validate(found.model_dump(include=fields))
+        assert isinstance(as_it_was.trigger, EventTrigger)
+        soon = as_it_was.trigger.model_copy(update={"within": dt.timedelta(seconds=10)})
+        await client.update_automation(found.id, as_it_was.model_copy(update={"trigger": soon}))
         try:
-            found = await client.read_deployment_by_name("clean/clean")
+            yield
+        finally:
+            await client.update_automation(found.id, as_it_was)
+
+
+@pytest.mark.slow
+async def test_a_silent_run_is_taken_up_again_and_one_whose_last_sign_came_after_its_end_is_left_alone(
+    deployed: Path
+) -> None:
+    states = {"AwaitingRetry": Running(), "Completed": Completed(), "Failed": Failed(), "Cancelled": Cancelled()}
+    acted = EventFilter(event=EventNameFilter(
+        name=["prefect.automation.action.executed", "prefect.automation.action.failed"]))
+    async with impatient(SILENT), get_client() as client, get_events_subscriber(filter=acted) as events:
+        found = await client.read_deployment_by_name("clean/clean")
+        runs = {}
+        for becomes, state in states.items():
             # No worker is to take it: what counts is what becomes of its state.
             run = await client.create_flow_run_from_deployment(found.id, work_queue_name="nobody-s")
             await client.set_flow_run_state(run.id, state, force=True)
-            acted = {"prefect.automation.action.executed", "prefect.automation.action.failed"}
-            async with get_events_subscriber(filter=EventFilter(event=EventNameFilter(name=sorted(acted)))) as events:
-                emit_event("prefect.flow-run.heartbeat", resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
-                           related=[{"prefect.resource.id": "prefect.tag.reelflow", "prefect.resource.role": "tag"}])
-                async with asyncio.timeout(90):
-                    async for event in events:
-                        if silent.name in str(event.resource) + str(event.related):
-                            break
-                    while (run := await client.read_flow_run(run.id)).state_name == "Crashed":
-                        await asyncio.sleep(0.2)
-            assert run.state_name == becomes
-        finally:
-            await client.update_automation(silent.id, AutomationCore(**silent.model_dump()))
+            emit_event("prefect.flow-run.heartbeat", resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+                       related=[{"prefect.resource.id": "prefect.tag.reelflow", "prefect.resource.role": "tag"}])
+            runs[becomes] = run.id
+        left = {f"prefect.flow-run.{run}" for run in runs.values()}
+        async with asyncio.timeout(90):
+            while left:
+                event = await anext(events)
+                left -= {related.id for related in event.related}
+            while "Crashed" in (names := [(await client.read_flow_run(run)).state_name for run in runs.values()]):
+                await asyncio.sleep(0.2)
+    assert names == list(runs)
 
 
 @pytest.mark.slow

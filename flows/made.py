@@ -1,0 +1,94 @@
+"""Where a run's files go, and whether the very files that it would make lie there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import get_run_logger
+from prefect.runtime import flow_run
+
+from flows.order import Order
+from reelflow.delivery import Delivery, split_output
+from reelflow.destination import Destination, refuse_existing
+from reelflow.job.entry import Paid
+from reelflow.plan import Plan
+from reelflow.receipt import Receipt, find_receipt
+from reelflow.recipe import Recipe
+from reelflow.report import RunStatus
+from reelflow.sources import is_address
+from tasks.facts import note
+from tasks.receipt import digest_ask
+from tasks.run import Run, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files are made, and the address that they are brought to where they don't stay there."""
+
+    work_dir: Path
+    destination: Destination
+    delivery: Delivery | None
+
+    @classmethod
+    def of(cls, run: Run, recipe: Recipe, order: Order) -> Places:
+        """The places of a run."""
+        work_dir = run.settings.work_dir
+        if order.output and is_address(order.output):
+            prefix, name = split_output(order.output)
+            folder = run.scratch / "results"
+            there = Destination(folder, str(folder / name) if name else "", order.overwrite)
+            return cls(work_dir, there, Delivery(prefix, folder))
+        folder = work_dir / "films" / (flow_run.id or recipe.name)
+        return cls(work_dir, Destination(folder, order.output or "", order.overwrite), None)
+
+    async def first_there(self, targets: tuple[Path, ...]) -> Path | str | None:
+        """The first of these files that exists where it is to lie in the end."""
+        if self.delivery is not None:
+            return await self.delivery.find_existing(targets)
+        return next((target for target in targets if target.exists()), None)
+
+    async def find_receipt(self, ask: str, targets: tuple[Path, ...], plan: Plan) -> Receipt | None:
+        """The receipt of what is asked for, if the models' names still stand for the same."""
+        if self.delivery is not None:
+            receipt = await self.delivery.find_receipt(ask, targets)
+        else:
+            receipt = await find_receipt(self.work_dir, ask, targets)
+        is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
+        return receipt if is_ours else None
+
+
+async def were_made(recipe: Recipe, plan: Plan, order: Order) -> bool:
+    """Whether the very files that a plan makes lie there already, so that making them again costs nothing."""
+    async with open_run() as run:
+        places = Places.of(run, recipe, order)
+        targets = places.destination.targets(plan, plan.source.path, need_bytes=0)
+        if order.refresh or await places.first_there(targets) is None:
+            return False
+        return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None
+
+
+async def are_made(places: Places, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order) -> bool:
+    """Whether the very files that are asked for lie there already; what was told of them is noted.
+
+    Raises BadInput where something else lies there that may not be replaced.
+    """
+    there = await places.first_there(targets)
+    if there is None:
+        return False
+    receipt = await places.find_receipt(ask, targets, plan)
+    if receipt is None and not order.overwrite:
+        raise refuse_existing(there)
+    if receipt is None or order.refresh:
+        return False
+    delivery = places.delivery
+    lie = tuple(delivery.address(target) for target in targets) if delivery is not None else ()
+    get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
+                          ", ".join(lie or map(str, targets)))
+    told = receipt.report
+    note(
+        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=None if lie else targets[0],
+        outputs=() if lie else targets, uploaded=lie, output_film=told.get("output_film"),
+        job_ids=tuple(told.get("job_ids", ())), warnings=tuple(told.get("warnings", ())),
+    )
+    return True

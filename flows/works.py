@@ -1,0 +1,124 @@
+"""The jobs of a plan: prepared, bought, waited for and fetched, side by side where they may be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from flows.decide import ask_person, can_ask
+from reelflow.compile import Known, compile_recipe
+from reelflow.errors import SubmitUnknown
+from reelflow.job.attempts import buy_until_done
+from reelflow.job.submission import Bought
+from reelflow.job.wire import Wish
+from reelflow.media.drawing import Take
+from reelflow.media.media_step import Given
+from reelflow.models import Kind
+from reelflow.plan import Job, Pictures, Plan
+from reelflow.recipe import Recipe
+from tasks.facts import note
+from tasks.job import Price, fetch_result, job_slot, poll_job, submit_job
+from tasks.media import prepare_media, probe_source, take_result
+from tasks.report import publish_report
+from tasks.run import Run
+
+
+class Works:
+    """The jobs of a plan, each done once its own pictures are there, side by side where they may be."""
+
+    def __init__(
+        self, run: Run, recipe: Recipe, plan: Plan, known: Known, *, limit_usd: Decimal | None, refresh: bool
+    ) -> None:
+        self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
+        self._limit_usd, self._refresh = limit_usd, refresh
+        self._takes: dict[int, asyncio.Task[Take]] = {}
+        self.warnings: list[str] = []
+        self.commands: dict[str, list[list[str]]] = {}
+
+    async def done(self) -> tuple[Plan, dict[int, Take]]:
+        """The plan as it is at last (a film that a model makes may be longer than foreseen), and every job's result."""
+        try:
+            takes = await self._takes_of(self._plan.finish.pictures)
+            return self._plan, takes
+        finally:
+            for task in self._takes.values():
+                task.cancel()
+            await asyncio.gather(*self._takes.values(), return_exceptions=True)
+
+    async def _takes_of(self, pictures: Pictures) -> dict[int, Take]:
+        """What the jobs behind these pictures returned, by their number."""
+        numbers = list(dict.fromkeys(feed.job for feed in pictures.feeds()))
+        for number in numbers:
+            if number not in self._takes:
+                self._takes[number] = asyncio.create_task(self._take(number))
+        # All are waited for, so that what is paid for is brought home although another one failed.
+        ended = await asyncio.gather(*(self._takes[number] for number in numbers), return_exceptions=True)
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+        return {number: self._takes[number].result() for number in numbers}
+
+    async def _take(self, number: int) -> Take:
+        # An earlier job may change how long this one's film is, so that its plan is looked at only now.
+        takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
+        job = self._plan.jobs[number - 1]
+        ready = await prepare_media(job, takes, Given(self._plan.files, self._run.scratch / "steps"),
+                                    strict=self._recipe.strict)
+        self.warnings += ready.warnings
+        self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
+        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
+        ended = await asyncio.gather(
+            *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)
+              for index, (path, seconds) in enumerate(zip(ready.paths, lengths, strict=True), 1)),
+            return_exceptions=True,
+        )
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+        generated = tuple(path for path in ended if isinstance(path, Path))
+        if job.model.kind is Kind.MOTION:
+            await self._look_again(job, generated[0])
+        take, said = await take_result(job, self._plan, generated, strict=self._recipe.strict)
+        self.warnings += said
+        return take
+
+    async def _bring(self, job: Job, sent: Path, seconds: float, piece: int | None) -> Path:
+        """One wish, bought, waited for and fetched."""
+        run = self._run
+        title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
+        cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
+        wish = job.step.wish(job.model, sent)
+        price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
+        async with job_slot(run):
+            bought = await buy_until_done(
+                run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
+                max_attempts=run.settings.max_attempts,
+            )
+            about = seconds if job.model.kind.result == "film" else 0.0
+            return bought.path or await fetch_result(bought, about_seconds=about, title=title)
+
+    async def _look_again(self, job: Job, generated: Path) -> None:
+        """Plan anew where a model that says how long its film is has made another length than it says."""
+        made = (await probe_source(generated)).frames
+        feed = self._plan.feed(job.number)
+        if made == feed.sent:
+            return
+        self.warnings.append(f"{job.model.name} returned {made} frames where {feed.sent} were expected; all of them "
+                             "are kept.")
+        self._known = replace(self._known, made={**self._known.made, job.number: made})
+        self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:
+    """The wish, bought; where a reply was lost and a person can be asked, as that person decides."""
+    while True:
+        try:
+            return await submit_job(wish, price, title=title)
+        except SubmitUnknown as unknown:
+            if not can_ask(run):
+                raise
+            await publish_report(note().with_error(unknown))
+            await ask_person(run, unknown)
