@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -89,9 +90,12 @@ async def run_forked(
     module: str, arguments: Sequence[str], *, timeout: float, limits: Limits, max_output: int = 4 * 2**20
 ) -> Ended:
     """What `module` says of its arguments, as `run_python` has it said. Raises MediaFailed, MediaTimeout."""
+    begun = time.monotonic()
     if sys.platform == "linux" and (said := await _said(module, arguments, timeout, limits, max_output)) is not None:
         return Ended(said, "", Progress())
-    return await run_python(module, arguments, timeout=timeout, limits=limits, max_output=max_output)
+    # What the fork has taken is not given a second time.
+    left = max(0.0, timeout - (time.monotonic() - begun))
+    return await run_python(module, arguments, timeout=left, limits=limits, max_output=max_output)
 
 
 async def _said(
