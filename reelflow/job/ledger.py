@@ -38,7 +38,7 @@ from reelflow.job.claim import LOST, decide
 from reelflow.job.entry import Claim, Entry, Intent, Purchase, State, Terms
 from reelflow.job.rows import OPEN, as_entry, entries_query, move, now, read_entry
 from reelflow.job.schema import address_of, database_errors, purchases, reason_of, version, wishes
-from reelflow.job.transaction import Transactions, opened
+from reelflow.job.transaction import PATIENCE, Transactions, opened
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +53,21 @@ class Taken(Exception):
 class Ledger:
     """The ledger, opened as an async context manager; many runs and machines may have it open at once."""
 
-    def __init__(self, address: sa.URL) -> None:
-        self._address = address
+    def __init__(self, address: sa.URL, patience: float) -> None:
+        self._address, self._patience = address, patience
         self._transactions: Transactions
 
     @classmethod
-    def open(cls, url: str | None, *, work_dir: Path) -> Self:
-        """The ledger at `url` (`postgresql://…`), or in SQLite under `work_dir`. Raises BadInput."""
-        return cls(address_of(url, work_dir))
+    def open(cls, url: str | None, *, work_dir: Path, patience: float = PATIENCE) -> Self:
+        """The ledger at `url` (`postgresql://…`), or in SQLite under `work_dir`. Raises BadInput.
+
+        `patience` is how many seconds a step waits for an SQLite file that another program has locked, before it is a
+        LedgerFault. Whoever is cancelled meanwhile does not wait for that.
+        """
+        return cls(address_of(url, work_dir), patience)
 
     async def __aenter__(self) -> Self:
-        self._transactions = await opened(self._address)
+        self._transactions = await opened(self._address, patience=self._patience)
         return self
 
     async def __aexit__(

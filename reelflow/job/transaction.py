@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +19,10 @@ from reelflow.job.schema import LEDGER_URL, database_errors, migrate, reason_of
 
 _T = TypeVar("_T")
 Work = Callable[[sa.Connection], _T]
+
+PATIENCE = 60.0
+# So soon, in seconds, one that waits for a locked file finds that it is not wanted any more.
+_LOOKS_UP = 0.25
 
 
 class Transactions(Protocol):
@@ -33,10 +38,13 @@ class Transactions(Protocol):
         """Let go of the database."""
 
 
-async def opened(address: sa.URL) -> Transactions:
-    """The transactions of the database at an address, its tables brought to this version. Raises BadInput."""
+async def opened(address: sa.URL, *, patience: float = PATIENCE) -> Transactions:
+    """The transactions of the database at an address, its tables brought to this version. Raises BadInput.
+
+    `patience` is how many seconds one waits for an SQLite file that another process has locked.
+    """
     transactions: Transactions = (
-        _InOneThread(address) if address.drivername == "sqlite" else _OverTheNetwork(address))
+        _InOneThread(address, patience) if address.drivername == "sqlite" else _OverTheNetwork(address))
     try:
         await transactions.open()
         await transactions.run(migrate)
@@ -85,16 +93,17 @@ class _InOneThread:
     statement of each transaction took ten times as long as the statements did.
     """
 
-    def __init__(self, address: sa.URL) -> None:
-        self._engine = sa.create_engine(address, pool_size=1, max_overflow=0, connect_args={"timeout": 60.0})
+    def __init__(self, address: sa.URL, patience: float) -> None:
+        self._engine = sa.create_engine(address, pool_size=1, max_overflow=0, connect_args={"timeout": _LOOKS_UP})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._patience = patience
+        self._asked: _Asked
 
         @sa.event.listens_for(self._engine, "connect")
         def prepare(connection: Any, _: Any) -> None:
             # The driver must not begin transactions of its own: it does so too late, after the reads that they rest on.
             connection.isolation_level = None
             cursor = connection.cursor()
-            cursor.execute("PRAGMA busy_timeout=60000")
             # A commit is on the disk when it returns: what was bought must outlast a power cut.
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
@@ -102,45 +111,78 @@ class _InOneThread:
 
         @sa.event.listens_for(self._engine, "begin")
         def begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            cursor = connection.connection.cursor()
+            self._asked.try_until_unlocked(lambda: cursor.execute("BEGIN IMMEDIATE"))
+            cursor.close()
 
     async def open(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._use_wal)
+        await self._in_turn(self._use_wal)
 
     async def run(self, work: Work[_T]) -> _T:
-        given_up = threading.Event()
-        ending = asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, given_up)
-        try:
-            return await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            given_up.set()
-            # Whoever is cancelled goes on when it is certain what the database holds.
-            await asyncio.wait({ending})
-            if not ending.cancelled():
-                ending.exception()
-            raise
+        return await self._in_turn(lambda: self._transact(work))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
         self._thread.shutdown()
 
-    def _transact(self, work: Work[_T], given_up: threading.Event) -> _T:
+    async def _in_turn(self, do: Callable[[], _T]) -> _T:
+        """Do it in the thread, when its turn has come."""
+        asked = _Asked(time.monotonic() + self._patience)
+
+        def do_as_asked() -> _T:
+            self._asked = asked
+            return do()
+
+        turn = self._thread.submit(do_as_asked)
+        ending = asyncio.wrap_future(turn)
+        try:
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            asked.given_up.set()
+            # One whose turn has not come is not begun any more. Else whoever is cancelled goes on when it is certain
+            # what the database holds.
+            if not turn.cancel():
+                await asyncio.wait({ending})
+                if not ending.cancelled():
+                    ending.exception()
+            raise
+
+    def _transact(self, work: Work[_T]) -> _T:
         with self._engine.begin() as connection:
             done = work(connection)
-            if given_up.is_set():
+            if self._asked.given_up.is_set():
                 raise _GivenUp
             return done
 
     def _use_wal(self) -> None:
         """Switch the file to write-ahead logging, once; SQLite does not wait for its own lock in this."""
-        for attempt in range(50):
+        def switch() -> None:
             connection = self._engine.raw_connection()
             try:
                 connection.cursor().execute("PRAGMA journal_mode=WAL").close()
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or attempt == 49:
-                    raise
             finally:
                 connection.close()
-            time.sleep(0.05 + 0.001 * (os.getpid() % 50))
+
+        self._asked.try_until_unlocked(switch, pause=0.05 + 0.001 * (os.getpid() % 50))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody has asked for: until when it may wait (by the monotonic clock), and whether it is still wanted."""
+
+    until: float
+    given_up: threading.Event = field(default_factory=threading.Event)
+
+    def try_until_unlocked(self, attempt: Callable[[], object], *, pause: float = 0.0) -> None:
+        """Try again for as long as another process has the file locked. Raises its error, _GivenUp."""
+        while True:
+            if self.given_up.is_set():
+                raise _GivenUp
+            try:
+                attempt()
+                return
+            except sqlite3.OperationalError as error:
+                is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() >= self.until:
+                    raise
+            time.sleep(pause)

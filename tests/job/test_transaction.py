@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from reelflow.errors import BadInput
-from reelflow.job.schema import address_of, claims
+from reelflow.job.schema import FILE_NAME, address_of, claims
 from reelflow.job.transaction import opened
 
 HELD = {"state": "taken", "holder": "somebody", "beaten": 0, "note": ""}
@@ -88,6 +91,43 @@ async def test_two_who_have_the_file_open_wait_for_each_other(work_dir: Path) ->
     assert (await first, await second) == ([], ["after 0"])
     for transactions in (one, other):
         await transactions.close()
+
+
+@pytest.fixture
+def held(work_dir: Path) -> Iterator[sqlite3.Connection]:
+    """Another program's transaction on the ledger's file, which does not end."""
+    with contextlib.closing(sqlite3.connect(work_dir / FILE_NAME, isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        yield raw
+
+
+async def test_a_locked_file_is_waited_for_as_long_as_was_said(work_dir: Path, held: sqlite3.Connection) -> None:
+    transactions = await opened(address_of(None, work_dir), patience=0.5)
+    held.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(10):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await transactions.run(keys)
+    held.rollback()
+    assert await transactions.run(keys) == []
+    await transactions.close()
+
+
+async def test_whoever_is_cancelled_does_not_wait_for_a_locked_file(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    transactions = await opened(address_of(None, work_dir), patience=600)
+    held.execute("BEGIN IMMEDIATE")
+    # The second one's turn does not come: it is cancelled while the first is still waiting.
+    first, second = [asyncio.create_task(transactions.run(lambda connection: write(connection, "x"))) for _ in "ab"]
+    await asyncio.sleep(0)
+    for cancelled in (second, first):
+        cancelled.cancel()
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+    held.rollback()
+    assert await transactions.run(keys) == []
+    await transactions.close()
 
 
 async def test_a_file_that_is_no_database_is_refused_with_its_name(work_dir: Path) -> None:
