@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.benchmark import Benchmark, Outcome, run
-from benchmarks.chart import draw
+from benchmarks.chart import draw, draw_phases
 from benchmarks.room import ROOT, Room
 from benchmarks.table import as_markdown, as_text, checks_as_text
 
@@ -47,6 +47,7 @@ def main() -> None:
     known = [json.loads(path.read_text("utf-8")) for name in NAMES if (path := asked.results / f"{name}.json").exists()]
     (asked.results / "table.md").write_text(as_markdown(known), "utf-8")
     draw(known, asked.results / "ratios.png")
+    draw_phases(known, asked.results / "where-the-time-goes.png")
     sys.exit(any(result.reached is False for outcome in outcomes for result in outcome.results))
 
 

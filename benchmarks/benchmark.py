@@ -10,6 +10,9 @@ from typing import Any
 Figures = Mapping[str, float]
 """What one run of a side gave, by the figure's name; seconds, bytes or a number."""
 
+PHASE = "phase: "
+"""What the names of those figures begin with that say how long a phase of a run took."""
+
 Side = Callable[[], Figures]
 """Runs one side once."""
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.benchmark import PHASE
+
 _INK, _FAINT, _GOOD, _BAD, _PAPER = "#1d2433", "#8a93a6", "#2f7d5b", "#c2473f", "#ffffff"
+_SHADES = ("#2f5f8f", "#8fb3d9", "#d0b04c", "#a7c7a0", "#2f7d5b", "#b9bfcc")
 _ROW, _LEFT, _WIDTH, _MARGIN, _LIMIT_AT = 34, 640, 1400, 28, 0.5
 
 
@@ -40,6 +44,40 @@ def draw(outcomes: list[dict[str, Any]], target: Path) -> None:
     pen.line((line, top - 4, line, top + _ROW * len(rows)), _INK, 1)
     target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target, optimize=True)
+
+
+def draw_phases(outcomes: list[dict[str, Any]], target: Path) -> None:
+    """Draw where the time of a run goes, as the median over the rounds, for each benchmark whose runs tell it."""
+    told = [(outcome["title"], spans) for outcome in outcomes
+            if (spans := _spans(outcome["figures"].get("reelflow", [{}])))]
+    if not told:
+        return
+    picture = Image.new("RGB", (_WIDTH, _MARGIN * 2 + 130 * len(told)), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    for number, (title, spans) in enumerate(told):
+        top, whole = _MARGIN + 130 * number, sum(seconds for _, seconds in spans)
+        pen.text((_MARGIN, top), f"{title}: {whole:.1f} s in all", _INK, ImageFont.load_default(20))
+        left = float(_MARGIN)
+        for place, (name, seconds) in enumerate(spans):
+            wide = (_WIDTH - 2 * _MARGIN) * seconds / whole
+            pen.rectangle((left, top + 36, left + wide, top + 70), _SHADES[place % len(_SHADES)])
+            # What is too narrow for its name is named in the JSON.
+            if wide > 60:
+                pen.text((left + 2, top + 76), name, _INK, ImageFont.load_default(14))
+                pen.text((left + 2, top + 94), f"{seconds:.2f} s", _FAINT, ImageFont.load_default(14))
+            left += wide
+    target.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(target, optimize=True)
+
+
+def _spans(rounds: list[dict[str, float]]) -> list[tuple[str, float]]:
+    """The phases of a run in their order, with the seconds of each, and what is left of its wall; empty if not told."""
+    names = [name for name in rounds[0] if name.startswith(PHASE)]
+    if not names:
+        return []
+    spans = [(name.removeprefix(PHASE), median(found.get(name, 0.0) for found in rounds)) for name in names]
+    rest = median(found["wall"] - sum(found.get(name, 0.0) for name in names) for found in rounds)
+    return [*spans, ("start, probes, pictures, page, Prefect", rest)]
 
 
 def _share(row: dict[str, Any], value: float) -> float:

@@ -6,6 +6,7 @@ Prefect's server is up already, as in a team; the work folder is empty, so that 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import checks
-from benchmarks.benchmark import Benchmark, Figures, Row, Side
+from benchmarks.benchmark import PHASE, Benchmark, Figures, Row, Side
 from benchmarks.clips import camera_clip
 from benchmarks.measure import measure
 from benchmarks.room import ALTERNATIVES, BIN, Queue, Room
@@ -60,7 +61,8 @@ def _reelflow(room: Room, queue: Queue, clip: Path, target: Path) -> Figures:
             BIN / "reelflow", "edit", clip, "--prompt", "film noir", "--start", str(_START), "--duration",
             str(_SECONDS), "--output", target, "--overwrite", "--json",
         ], room.environment(queue, PREFECT_API_URL=room.prefect, REELFLOW_WORK_DIR=str(folder)))
-    return {"wall": took.wall, "cpu": took.cpu, "ffmpeg_cpu": room.ffmpeg.cpu()}
+    phases = {f"{PHASE}{name}": seconds for name, seconds in json.loads(took.said)["phases"].items()}
+    return {"wall": took.wall, "cpu": took.cpu, "ffmpeg_cpu": room.ffmpeg.cpu(), **phases}
 
 
 def _script(
