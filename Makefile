@@ -42,9 +42,9 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# All benchmarks, about a quarter of an hour on two idle cores; one by its name: make bench ONLY=one_clip
+# All benchmarks, about a quarter of an hour on two idle cores; one, and oftener: make bench ONLY=one_clip ROUNDS=5
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(ONLY)
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean:
 	rm -rf .venv .bench reelflow-demo

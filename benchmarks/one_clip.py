@@ -50,7 +50,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("wall, against one command with our presets", "wall", None, "one command, our presets"),
             Row("CPU in all, against three commands", "cpu", None, "three commands"),
         ),
-        look=partial(_look, room, clip, made),
+        rounds=2, warm_up=False, look=partial(_look, room, clip, made),
     )
 
 
