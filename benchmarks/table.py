@@ -44,8 +44,8 @@ def _cells(result: Result) -> tuple[str, ...]:
     unit = f" {result.unit}" if result.unit not in ("", "x") else result.unit
     must = "" if result.limit is None else f"{'≥' if result.is_least else '≤'} {result.limit:g}{unit}"
     said = {True: "yes", False: "MISSED", None: ""}[result.reached]
-    return (result.what, f"{result.median:.3g}{unit}", f"{result.least:.3g} … {result.most:.3g}", str(len(result.rounds)),
-            must, said)
+    return (result.what, f"{result.median:.3g}{unit}", f"{result.least:.3g} … {result.most:.3g}",
+            str(len(result.rounds)), must, said)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
