@@ -101,10 +101,12 @@ class QueueClient:
             # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
             "verify": _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context(),
         }
-        # Whoever finds no connection free waits here and not in the pool, which looks all of its waiters through for
-        # each request that comes or goes: with a thousand jobs that took four fifths of all the time.
+        # A pool looks all of its connections and all of its waiters through for each request that comes or goes: with a
+        # thousand jobs that took four fifths of all the time. So whoever finds no connection free waits here, and each
+        # connection for questions is the only one of its pool.
         self._free_asks, self._free_forms = (asyncio.Semaphore(max_connections) for _ in range(2))
-        self._asks = httpx.AsyncClient(limits=httpx.Limits(max_connections=max_connections), **common)
+        self._make = functools.partial(httpx.AsyncClient, limits=httpx.Limits(max_connections=1), **common)
+        self._made, self._idle = [first := self._make()], [first]
         # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
         # it, and then nobody knows whether the form was read.
         self._forms = httpx.AsyncClient(
@@ -120,8 +122,8 @@ class QueueClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._asks.aclose()
-        await self._forms.aclose()
+        for client in (*self._made, self._forms):
+            await client.aclose()
 
     def pace(self, model: str) -> Pace:
         """How long the jobs of a model take at this queue, as far as this client has waited for some."""
@@ -202,7 +204,7 @@ class QueueClient:
         Raises:
             KeyRefused, QueueBusy, QueueFault: as for `status`.
         """
-        request = self._asks.build_request("POST", f"{self.base_url}/v1/models/resolve", json={"model": name})
+        request = self._made[0].build_request("POST", f"{self.base_url}/v1/models/resolve", json={"model": name})
         try:
             async with self._answered(request) as response:
                 body = await self._read(response)
@@ -291,7 +293,7 @@ class QueueClient:
         timeout = self._timeout.as_dict()
         if read_timeout is not None:
             timeout["read"] = min(timeout["read"] or read_timeout, read_timeout)
-        request = self._asks.build_request(
+        request = self._made[0].build_request(
             "GET", f"{self.base_url}{path}", headers=headers, timeout=httpx.Timeout(**timeout)
         )
         async with self._answered(request) as response:
@@ -301,8 +303,8 @@ class QueueClient:
     async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._connection(self._free_asks))
-                response = await self._asks.send(request, stream=True)
+                client = await stack.enter_async_context(self._asker())
+                response = await client.send(request, stream=True)
             except httpx.RequestError as error:
                 raise QueueFault(
                     f"The queue at {self.address} could not be reached ({_why(error, self._timeout)})."
@@ -312,6 +314,19 @@ class QueueClient:
             if not response.is_success:
                 raise (await self._refusal(response)).of_question(request.url.path)
             yield response
+
+    @contextlib.asynccontextmanager
+    async def _asker(self) -> AsyncIterator[httpx.AsyncClient]:
+        """What asks, over a connection of its own; the one used last first, so that few are kept open."""
+        async with self._connection(self._free_asks):
+            if not self._idle:
+                self._made.append(self._make())
+                self._idle.append(self._made[-1])
+            client = self._idle.pop()
+            try:
+                yield client
+            finally:
+                self._idle.append(client)
 
     @contextlib.asynccontextmanager
     async def _connection(self, free: asyncio.Semaphore) -> AsyncIterator[None]:
