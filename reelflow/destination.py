@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.errors import BadInput
+from reelflow.output_spec import OutputSpec
 from reelflow.plan import OutputForm, Plan
-from reelflow.recipe import OutputSpec, Recipe
+from reelflow.recipe import Recipe
 
 LEAST_FREE_BYTES = 64 * 2**20
 

@@ -8,7 +8,8 @@ from reelflow.compile import Known, compile_recipe
 from reelflow.errors import BadInput
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
-from reelflow.recipe import OutputSpec, Preview, Recipe, make_step
+from reelflow.output_spec import OutputSpec
+from reelflow.recipe import Preview, Recipe, make_step
 from reelflow.step import Step
 
 

@@ -14,8 +14,9 @@ from reelflow.media.outputs import FILM_SUFFIXES, choose_encoding
 from reelflow.media.probe import Probe
 from reelflow.media.steps.still import Still
 from reelflow.media.steps.trim import Trim
+from reelflow.output_spec import OutputSpec
 from reelflow.plan import Output, OutputForm, Over, Span
-from reelflow.recipe import OutputSpec, Recipe
+from reelflow.recipe import Recipe
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MOVING_SUFFIXES = (".webp", ".gif")

@@ -16,8 +16,9 @@ from reelflow.compile import Known, compile_recipe
 from reelflow.errors import BadInput, BadRecipe
 from reelflow.media.probe import Probe, probe
 from reelflow.models import Model, ModelTable
+from reelflow.output_spec import OutputSpec
 from reelflow.plan import OutputForm, Plan
-from reelflow.recipe import OutputSpec, make_step, make_trim, plain_recipe
+from reelflow.recipe import make_step, make_trim, plain_recipe
 
 WIDTH, HEIGHT = 256, 144
 LUMA = np.array([0.299, 0.587, 0.114])
