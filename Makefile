@@ -9,7 +9,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT := false
 export PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS := false
 
-.PHONY: setup demo serve test test-all test-cluster lint clean
+.PHONY: setup demo serve test test-all test-cluster lint bench clean
 
 setup: $(READY)
 
@@ -42,5 +42,9 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
+# All benchmarks, about a quarter of an hour on two idle cores; one, and oftener: make bench ONLY=one_clip ROUNDS=5
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 clean:
-	rm -rf .venv reelflow-demo
+	rm -rf .venv .bench reelflow-demo

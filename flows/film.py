@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -38,7 +39,7 @@ from tasks.media import (
     probe_step_files,
 )
 from tasks.page import publish_page
-from tasks.phase import timing
+from tasks.phase import shown_in_the_end, timing
 from tasks.receipt import deliver_files, digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, open_run
@@ -77,14 +78,15 @@ async def make_within(
         note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
              resolved_model=_joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
         check_total(plan, limit)
-        await publish_plan(plan)
         if order.estimate:
+            await publish_plan(plan)
             return (await publish_report(note(
                 status=RunStatus.ESTIMATED, billed_seconds=plan.seconds, cost_usd=plan.cost_usd
             ))).to_dict()
 
+        _, ask = await asyncio.gather(publish_plan(plan), digest_ask(recipe, path))
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
-        ask, film = await digest_ask(recipe, path), None
+        film = None
         if not await are_made(places, ask, targets, plan, order):
             works = Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
@@ -176,7 +178,8 @@ async def _reported(recipe: Recipe, source: str) -> AsyncIterator[None]:
     with reporting(start) as latest, timing() as times:
         note(**facts, phases=times)
         try:
-            yield
+            async with shown_in_the_end():
+                yield
         except ReelflowError as error:
             latest.report = latest.report.with_error(error)
             try:

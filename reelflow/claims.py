@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from reelflow.errors import LedgerFault
 from reelflow.job.holder import is_gone, new_holder
-from reelflow.job.schema import claims, database_errors, make_engine, migrate, reason_of
+from reelflow.job.schema import address_of, claims, database_errors, reason_of
+from reelflow.job.transaction import Transactions, opened
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 LEASE_SECONDS = 90
 BEAT_SECONDS = 20.0
@@ -31,8 +33,8 @@ _TAKEN, _DONE = "taken", "done"
 class Claims:
     """The claims of a ledger's database, opened as an async context manager; what is taken is held until its end."""
 
-    def __init__(self, engine: AsyncEngine, lease: int) -> None:
-        self._engine, self._lease, self._holder = engine, lease, new_holder()
+    def __init__(self, transactions: Transactions, lease: int) -> None:
+        self._transactions, self._lease, self._holder = transactions, lease, new_holder()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -41,10 +43,9 @@ class Claims:
 
         What was taken inside the block and is not done at its end is given back.
         """
-        engine = make_engine(url, work_dir)
+        transactions = await opened(address_of(url, work_dir))
         try:
-            await migrate(engine)
-            made = cls(engine, lease)
+            made = cls(transactions, lease)
             beating = asyncio.create_task(made._beat())
             try:
                 yield made
@@ -53,69 +54,67 @@ class Claims:
                 await asyncio.gather(beating, return_exceptions=True)
                 await asyncio.shield(made._give_all_back())
         finally:
-            await engine.dispose()
+            await transactions.close()
 
     async def take(self, key: str, note: str = "") -> bool:
         """Take a thing; False where another run has it, or it is done already. Raises LedgerFault."""
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        moment = self._moment()
-        async with self._begun() as connection:
-            held = (await connection.execute(sa.select(claims.c.holder).where(
-                claims.c.key == key, claims.c.state == _TAKEN))).scalar()
+        def write(connection: sa.Connection) -> bool:
+            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            moment = _moment(connection)
+            held = connection.execute(sa.select(claims.c.holder).where(
+                claims.c.key == key, claims.c.state == _TAKEN)).scalar()
             dead = held if held is not None and is_gone(held) else ""
             free = sa.and_(claims.c.state == _TAKEN,
                            sa.or_(claims.c.beaten < moment - self._lease, claims.c.holder == dead))
             values = {"state": _TAKEN, "holder": self._holder, "beaten": moment, "note": note}
-            taken = await connection.execute(
-                insert(claims).values(key=key, **values).on_conflict_do_update(
-                    index_elements=["key"], set_=values, where=free))
+            taken = connection.execute(insert(claims).values(key=key, **values).on_conflict_do_update(
+                index_elements=["key"], set_=values, where=free))
             return bool(taken.rowcount)
+
+        return await self._begun(write)
 
     async def is_done(self, key: str) -> str | None:
         """What was noted of a thing that is done; None where it isn't."""
-        async with self._begun() as connection:
-            note: str | None = (await connection.execute(
-                sa.select(claims.c.note).where(claims.c.key == key, claims.c.state == _DONE))).scalar()
-            return note
+        query = sa.select(claims.c.note).where(claims.c.key == key, claims.c.state == _DONE)
+        note: str | None = await self._begun(lambda connection: connection.execute(query).scalar())
+        return note
 
     async def done(self, keys: Iterable[str], note: str = "") -> None:
         """Write down that things which we hold are done, once and for all."""
-        async with self._begun() as connection:
-            await connection.execute(claims.update().where(
-                claims.c.key.in_(list(keys)), claims.c.holder == self._holder).values(state=_DONE, note=note))
+        statement = claims.update().where(
+            claims.c.key.in_(list(keys)), claims.c.holder == self._holder).values(state=_DONE, note=note)
+        await self._begun(lambda connection: connection.execute(statement))
 
     async def give_back(self, keys: Iterable[str]) -> None:
         """Let others take things that we hold."""
-        async with self._begun() as connection:
-            await connection.execute(claims.delete().where(
-                claims.c.key.in_(list(keys)), claims.c.holder == self._holder, claims.c.state == _TAKEN))
+        statement = claims.delete().where(
+            claims.c.key.in_(list(keys)), claims.c.holder == self._holder, claims.c.state == _TAKEN)
+        await self._begun(lambda connection: connection.execute(statement))
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
-                async with self._begun() as connection:
-                    await connection.execute(claims.update().where(
-                        claims.c.holder == self._holder, claims.c.state == _TAKEN).values(beaten=self._moment()))
+                await self._begun(lambda connection: connection.execute(claims.update().where(
+                    claims.c.holder == self._holder, claims.c.state == _TAKEN).values(beaten=_moment(connection))))
             except LedgerFault as fault:
                 logger.warning("The claims could not be beaten, and are beaten again: %s", fault.message)
 
     async def _give_all_back(self) -> None:
+        statement = claims.delete().where(claims.c.holder == self._holder, claims.c.state == _TAKEN)
         with contextlib.suppress(LedgerFault):
-            async with self._begun() as connection:
-                await connection.execute(claims.delete().where(
-                    claims.c.holder == self._holder, claims.c.state == _TAKEN))
+            await self._begun(lambda connection: connection.execute(statement))
 
-    def _moment(self) -> sa.ColumnElement[int]:
-        """Now, in whole seconds, by the database's clock."""
-        if self._engine.dialect.name == "postgresql":
-            return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.BigInteger)
-        return sa.cast(sa.func.strftime("%s", "now"), sa.BigInteger)
-
-    @contextlib.asynccontextmanager
-    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+    async def _begun(self, work: Callable[[sa.Connection], _T]) -> _T:
+        """A transaction. Raises LedgerFault."""
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            return await self._transactions.run(work)
         except database_errors() as error:
             raise LedgerFault(f"The claims can't be read or written ({reason_of(error)}).") from error
+
+
+def _moment(connection: sa.Connection) -> sa.ColumnElement[int]:
+    """Now, in whole seconds, by the database's clock."""
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.BigInteger)
+    return sa.cast(sa.func.strftime("%s", "now"), sa.BigInteger)

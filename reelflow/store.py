@@ -94,7 +94,7 @@ class Store:
         path.replace(place)
         for folder in (place.parent, self.root):
             _sync_folder(folder)
-        os.utime(place)
+        _mark_used(place)
         return Kept(digest, size, place)
 
     def _find(self, place: Path, digest: str) -> Path | None:
@@ -109,9 +109,8 @@ class Store:
             logger.warning("The kept file %s was damaged and is removed.", place)
             place.unlink(missing_ok=True)
             return None
-        # Used just now, which is what clearing goes by.
         with contextlib.suppress(OSError):
-            os.utime(place)
+            _mark_used(place)
         return place
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -124,7 +123,7 @@ class Store:
     def _clear(self, before: float) -> Usage:
         removed = []
         for path, stat in self._files():
-            if stat.st_mtime < before and not _in_use(path):
+            if max(stat.st_atime, stat.st_mtime) < before and not _in_use(path):
                 path.unlink(missing_ok=True)
                 removed.append((path, stat))
         return _sum(iter(removed))
@@ -142,6 +141,11 @@ def clear_notes(work_dir: Path, *, unused_for: float) -> Usage:
                 path.unlink()
                 removed.append((path, stat))
     return _sum(iter(removed))
+
+
+def _mark_used(path: Path) -> None:
+    """Note that a file is used just now, which is what clearing goes by; the time of its bytes stays."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def digest_of(path: Path) -> str:

@@ -212,12 +212,17 @@ async def picture_film(plan: Plan, film: Probe) -> Pictures:
     if line is not None and output.rate:
         moment = float(line.at(output.first / plan.finish.clip.rate)) + middle * float(line.speed)
         moment -= plan.source.first_time
-    before_after = await write_before_after(
-        plan.source, film, beside["before_after"], ffmpeg=ffmpeg, at_source=max(0.0, moment), at_result=middle
+    # Side by side: each is one frame, and mostly waits for the start of its process.
+    made = await asyncio.gather(
+        write_before_after(plan.source, film, beside["before_after"], ffmpeg=ffmpeg, at_source=max(0.0, moment),
+                           at_result=middle),
+        *([write_poster(film, beside["poster"], ffmpeg=ffmpeg, at=middle)] if is_film else []),
+        return_exceptions=True,
     )
-    if not is_film:
-        return Pictures(None, before_after)
-    return Pictures(await write_poster(film, beside["poster"], ffmpeg=ffmpeg, at=middle), before_after)
+    for one in made:
+        if isinstance(one, BaseException):
+            raise one
+    return Pictures(beside["poster"] if is_film else None, beside["before_after"])
 
 
 @task(task_run_name="poster {destination.name}", cache_policy=NO_CACHE, timeout_seconds=300)

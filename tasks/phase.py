@@ -17,6 +17,7 @@ from prefect.logging import get_logger
 from tasks.folded import is_folded
 
 UPDATE_SECONDS = 1.0
+_LAST_SECONDS = 10
 logger = get_logger(__name__)
 
 
@@ -35,6 +36,7 @@ class Moment:
 Listener = Callable[[Moment], None]
 _listener: ContextVar[Listener | None] = ContextVar("phase_listener", default=None)
 _times: ContextVar[dict[str, float] | None] = ContextVar("phase_times", default=None)
+_late: ContextVar[set[asyncio.Task[None]] | None] = ContextVar("phases_still_shown", default=None)
 
 
 @contextlib.contextmanager
@@ -56,6 +58,19 @@ def timing() -> Iterator[dict[str, float]]:
         yield times
     finally:
         _times.reset(token)
+
+
+@contextlib.asynccontextmanager
+async def shown_in_the_end() -> AsyncIterator[None]:
+    """What phases inside the block have still to show is waited for when the block ends, and not by each of them."""
+    late: set[asyncio.Task[None]] = set()
+    token = _late.set(late)
+    try:
+        yield
+    finally:
+        _late.reset(token)
+        if late:
+            await asyncio.wait(late, timeout=_LAST_SECONDS)
 
 
 class Phase:
@@ -105,9 +120,12 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
         if times is not None:
             times[name] = times.get(name, 0.0) + time.monotonic() - began
         running.end(ok)
-        if updates is not None:
+        late = _late.get()
+        if updates is not None and late is not None:
+            late.add(updates)
+        elif updates is not None:
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait_for(updates, timeout=10)
+                await asyncio.wait_for(updates, timeout=_LAST_SECONDS)
 
 
 async def _show(running: Phase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 from pathlib import Path
@@ -35,12 +36,12 @@ async def publish_report(report: Report, *, picture: Path | None = None) -> Repo
     """Show how the run ended: a table of facts, and a page with the picture before and after."""
     if is_folded():
         return note()
-    await acreate_table_artifact(
-        [{"fact": name, "value": value} for name, value in report.rows()], key="result",
-        description=f"{report.flow}: {report.status.value}",
-    )
-    await acreate_markdown_artifact(
-        report.markdown(picture=_as_data(picture)), key="film", description=f"{report.flow}: {report.status.value}"
+    described = f"{report.flow}: {report.status.value}"
+    await asyncio.gather(
+        acreate_table_artifact(
+            [{"fact": name, "value": value} for name, value in report.rows()], key="result", description=described),
+        acreate_markdown_artifact(
+            report.markdown(picture=_as_data(picture)), key="film", description=described),
     )
     return note()
 

@@ -20,7 +20,6 @@ from reelflow.job.client import QueueClient
 from reelflow.job.ledger import Ledger
 from reelflow.media.run import find_ffmpeg
 from reelflow.settings import Settings, read_settings
-from reelflow.standin.server import running_standin
 from reelflow.store import Store
 
 # The embedded stand-in answers from this machine: the service's advice on polling does not concern it.
@@ -75,6 +74,8 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
         scratch = stack.enter_context(_scratch(settings.work_dir / "scratch"))
         base_url, identity = settings.queue_url, settings.queue_identity
         if settings.uses_standin:
+            from reelflow.standin.server import running_standin
+
             standin = await stack.enter_async_context(
                 running_standin(
                     settings.work_dir / "stand-in", ffmpeg=ffmpeg, workers=settings.standin_workers,

@@ -57,7 +57,7 @@ async def test_a_holder_elsewhere_is_believed_until_its_lease_is_over(work_dir: 
     async with Claims.open(None, work_dir=work_dir) as claims:
         for key, age in (("old", 91), ("new", 60)):
             assert await claims.take(key)
-            async with claims._engine.begin() as connection:
-                await connection.execute(rows.update().where(rows.c.key == key).values(
-                    holder="another-machine/1/2/x", beaten=rows.c.beaten - sa.literal(age)))
+            older = rows.update().where(rows.c.key == key).values(
+                holder="another-machine/1/2/x", beaten=rows.c.beaten - sa.literal(age))
+            await claims._transactions.run(lambda connection, older=older: connection.execute(older))
         assert (await claims.take("old"), await claims.take("new")) == (True, False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import fields
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelflow.errors import OverBudget
 from reelflow.job.entry import Claim, Entry, Intent, State, Terms
@@ -18,29 +18,30 @@ from reelflow.job.schema import purchases, wishes
 LOST = "The run that sent the form ended before it had an answer."
 
 
-async def decide(connection: AsyncConnection, intent: Intent, terms: Terms) -> Claim:
+def decide(connection: sa.Connection, intent: Intent, terms: Terms) -> Claim:
     """Look a wish up and, where it is to be bought and nobody is at it, write down that the caller is about to.
 
     Raises:
         OverBudget: it would go over a limit.
     """
-    found = await read_entry(connection, intent.key, lock=True)
+    found = read_entry(connection, intent.key, lock=True)
     if found is not None and found.state is State.SENT and _is_dead(found, terms):
-        await move(connection, found.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
-        found = await read_entry(connection, intent.key, lock=True)
-    if found is not None and not _to_buy(found, terms, await _has_bought(connection, found, terms)):
+        move(connection, found.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
+        found = read_entry(connection, intent.key, lock=True)
+    if found is not None and not _to_buy(found, terms, _has_bought(connection, found, terms)):
         return Claim(found, None)
     if found is not None and found.state is State.INTENDED:
         # Before the limits are looked at: what the dead one had set aside is free again.
-        await move(connection, found.purchase, State.REFUSED, (State.INTENDED,), note="Its run ended too early.")
-    await _check_limits(connection, intent, terms)
-    granted = found.granted if found is not None else 0
-    if found is not None and found.state is State.UNKNOWN:
-        granted += 1
-    purchase = await _intend(connection, intent, terms, granted, is_new=found is None)
-    entry = await read_entry(connection, intent.key)
-    assert entry is not None
-    return Claim(entry, purchase)
+        move(connection, found.purchase, State.REFUSED, (State.INTENDED,), note="Its run ended too early.")
+    _check_limits(connection, intent, terms)
+    if found is None:
+        entry = _intend(connection, intent, terms)
+        return Claim(entry, entry.purchase)
+    granted = found.granted + (found.state is State.UNKNOWN)
+    purchase = _intend(connection, intent, terms, granted, is_new=False).purchase
+    read = read_entry(connection, intent.key)
+    assert read is not None
+    return Claim(read, purchase)
 
 
 def _is_dead(entry: Entry, terms: Terms) -> bool:
@@ -48,13 +49,13 @@ def _is_dead(entry: Entry, terms: Terms) -> bool:
     return entry.holder is None or terms.dead == (entry.holder, entry.beat)
 
 
-async def _has_bought(connection: AsyncConnection, entry: Entry, terms: Terms) -> bool:
+def _has_bought(connection: sa.Connection, entry: Entry, terms: Terms) -> bool:
     """Whether this very run has bought this wish before, be it before it was tried again, or before others did."""
     if terms.flow_run_id is None:
         return False
     query = sa.select(sa.func.count()).select_from(purchases).where(
         purchases.c.key == entry.key, purchases.c.flow_run_id == terms.flow_run_id, purchases.c.state != State.REFUSED)
-    return bool((await connection.execute(query)).scalar())
+    return bool(connection.execute(query).scalar())
 
 
 def _to_buy(entry: Entry, terms: Terms, has_bought: bool) -> bool:
@@ -76,27 +77,33 @@ def _to_buy(entry: Entry, terms: Terms, has_bought: bool) -> bool:
             return False
 
 
-async def _intend(connection: AsyncConnection, intent: Intent, terms: Terms, granted: int, *, is_new: bool) -> str:
-    """Write the wish's row and a new purchase of it, held by us."""
+def _intend(
+    connection: sa.Connection, intent: Intent, terms: Terms, granted: int = 0, *, is_new: bool = True
+) -> Entry:
+    """Write the wish's row and a new purchase of it, held by us; the row is as it is where the wish `is_new`."""
     purchase, moment = uuid.uuid4().hex, now()
-    values = {
-        **{field.name: getattr(intent, field.name) for field in fields(Intent)}, "stand_in": int(intent.stand_in),
+    values: dict[str, Any] = {
+        **{field.name: getattr(intent, field.name) for field in fields(Intent)},
         "state": State.INTENDED, "purchase": purchase, "job_id": None, "holder": new_holder(), "beat": 0,
         "granted": granted, "flow_run_id": terms.flow_run_id, "note": "", "changed_at": moment, "output_digest": None,
-        "output_bytes": None, "output_seconds": None, "output_cost": None,
+        "output_bytes": None, "output_seconds": None, "output_cost": None, "created_at": moment,
     }
+    # As parameters and not as `values(…)`: the statement is then built and compiled only once.
+    row = values | {"stand_in": int(intent.stand_in)}
     if is_new:
-        await connection.execute(wishes.insert().values(**values, created_at=moment))
+        connection.execute(wishes.insert(), row)
     else:
-        await connection.execute(wishes.update().where(wishes.c.key == intent.key).values(**values))
-    await connection.execute(purchases.insert().values(
-        id=purchase, key=intent.key, queue=intent.queue, state=State.INTENDED, stand_in=int(intent.stand_in),
-        flow_run_id=terms.flow_run_id, seconds=intent.seconds, cost=intent.cost, intended_at=moment,
-    ))
-    return purchase
+        del row["created_at"]
+        connection.execute(wishes.update().where(wishes.c.key == intent.key).values(**row))
+    connection.execute(purchases.insert(), {
+        "id": purchase, "key": intent.key, "queue": intent.queue, "state": State.INTENDED,
+        "stand_in": int(intent.stand_in), "flow_run_id": terms.flow_run_id, "seconds": intent.seconds,
+        "cost": intent.cost, "intended_at": moment,
+    })
+    return Entry(**values, attempts=1)
 
 
-async def _check_limits(connection: AsyncConnection, intent: Intent, terms: Terms) -> None:
+def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> None:
     """Refuse what would go over a limit, counting what was paid, what is being paid and what may have been."""
     limits = terms.limits
     of_run = purchases.c.flow_run_id == terms.flow_run_id if terms.flow_run_id is not None else sa.false()
@@ -118,7 +125,7 @@ async def _check_limits(connection: AsyncConnection, intent: Intent, terms: Term
             within, purchases.c.state != State.REFUSED,
             here if intent.stand_in else sa.or_(here, purchases.c.stand_in == 0),
         )
-        spent = (await connection.execute(query)).scalar() or Decimal(0)
+        spent = connection.execute(query).scalar() or Decimal(0)
         if spent + intent.cost > limit:
             raise OverBudget(
                 f"This would cost {_usd(intent.cost)} USD, and {_usd(spent)} USD of the limit {name} of {_usd(limit)} "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reelflow.errors import BadInput, BadMedia, BadResult, FetchFailed, JobFailed, JobOverdue, LedgerFault
+from reelflow.job.entry import Paid
 from reelflow.job.fetch import fetch
 from reelflow.job.form import OnBytes
 from reelflow.job.ledger import Ledger
@@ -62,7 +63,8 @@ async def await_job(
     try:
         ended = await wait_for_job(
             client, job_id, poll_seconds=poll_seconds, deadline=deadline, believe_after=believe_after,
-            on_status_change=on_status_change,
+            # One that was bought earlier may be done at any moment, however long such jobs take.
+            pace=client.pace(bought.model) if bought.paid is Paid.NOW else None, on_status_change=on_status_change,
         )
     except asyncio.CancelledError:
         logger.warning("Job %s: %s", job_id, STOPPED)

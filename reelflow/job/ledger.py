@@ -23,25 +23,27 @@ still its own, and an id that comes late is still written down (and heals `unkno
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from reelflow.errors import BadInput, Decided, LedgerFault
 from reelflow.job.claim import LOST, decide
 from reelflow.job.entry import Claim, Entry, Intent, Purchase, State, Terms
 from reelflow.job.rows import OPEN, as_entry, entries_query, move, now, read_entry
-from reelflow.job.schema import database_errors, make_engine, migrate, purchases, reason_of, version, wishes
+from reelflow.job.schema import address_of, database_errors, purchases, reason_of, version, wishes
+from reelflow.job.transaction import PATIENCE, Transactions, opened
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_LOCK = sa.select(version.c.version).with_for_update()
 
 
 class Taken(Exception):
@@ -51,26 +53,27 @@ class Taken(Exception):
 class Ledger:
     """The ledger, opened as an async context manager; many runs and machines may have it open at once."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, address: sa.URL, patience: float) -> None:
+        self._address, self._patience = address, patience
+        self._transactions: Transactions
 
     @classmethod
-    def open(cls, url: str | None, *, work_dir: Path) -> Self:
-        """The ledger at `url` (`postgresql://…`), or in SQLite under `work_dir`. Raises BadInput."""
-        return cls(make_engine(url, work_dir))
+    def open(cls, url: str | None, *, work_dir: Path, patience: float = PATIENCE) -> Self:
+        """The ledger at `url` (`postgresql://…`), or in SQLite under `work_dir`. Raises BadInput.
+
+        `patience` is how many seconds a step waits for an SQLite file that another program has locked, before it is a
+        LedgerFault. Whoever is cancelled meanwhile does not wait for that.
+        """
+        return cls(address_of(url, work_dir), patience)
 
     async def __aenter__(self) -> Self:
-        try:
-            await migrate(self._engine)
-        except BaseException:
-            await self._engine.dispose()
-            raise
+        self._transactions = await opened(self._address, patience=self._patience)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._engine.dispose()
+        await self._transactions.close()
 
     async def claim(self, intent: Intent, terms: Terms) -> Claim:
         """Look a wish up and, where it is to be bought and nobody is at it, write down that we are about to buy it.
@@ -78,132 +81,133 @@ class Ledger:
         Raises:
             OverBudget: it would go over a limit; nothing was written.
         """
-        async with self._alone() as connection:
-            return await decide(connection, intent, terms)
+        return await self._alone(lambda connection: decide(connection, intent, terms))
 
     async def beat(self, purchase: str) -> None:
         """Show that the holder of a purchase is still at it."""
-        async with self._begun() as connection:
-            await connection.execute(
-                wishes.update().where(wishes.c.purchase == purchase).values(beat=wishes.c.beat + 1)
-            )
+        await self._begun(lambda connection: connection.execute(
+            wishes.update().where(wishes.c.purchase == purchase).values(beat=wishes.c.beat + 1)))
 
     async def sent(self, purchase: str) -> None:
         """Write down that the form is about to leave. Raises Taken, and then it must not leave."""
-        async with self._begun() as connection:
-            if not await move(connection, purchase, State.SENT, (State.INTENDED,), sent_at=now()):
-                raise Taken
+        if not await self._begun(lambda connection: move(
+                connection, purchase, State.SENT, (State.INTENDED,), sent_at=now())):
+            raise Taken
         logger.info("Purchase %s: the form is being sent.", purchase)
 
     async def unsent(self, purchase: str) -> None:
         """Write down that the form provably did not leave whole, or was turned away: it may be sent again."""
-        async with self._begun() as connection:
-            await move(connection, purchase, State.INTENDED, (State.SENT,))
+        await self._begun(lambda connection: move(connection, purchase, State.INTENDED, (State.SENT,)))
 
     async def accepted(self, purchase: str, job_id: str, *, stand_in: bool, note: str = "") -> bool:
         """Write down a job's id, also where others have given the purchase up; says whether the wish's row has it."""
-        async with self._begun() as connection:
+        def write(connection: sa.Connection) -> bool:
             # Refused: a person has allowed another purchase, and nobody has made it. Accepted: this was written
             # already and its answer lost, or a person has guessed the id that is known now.
-            moved = await move(
+            moved = move(
                 connection, purchase, State.ACCEPTED, (*OPEN, State.UNKNOWN, State.REFUSED, State.ACCEPTED), note=note,
                 job_id=job_id, stand_in=int(stand_in), accepted_at=now())
             if not moved:
                 # The wish has gone on without us, but what was paid for must be found here.
-                await connection.execute(purchases.update().where(purchases.c.id == purchase).values(
+                connection.execute(purchases.update().where(purchases.c.id == purchase).values(
                     job_id=job_id, state=State.ACCEPTED, accepted_at=now()))
+            return moved
+
+        moved = await self._begun(write)
         logger.info("Purchase %s is job %s.", purchase, job_id)
         return moved
 
     async def refused(self, purchase: str, note: str) -> None:
         """Write down that nothing was bought, and free what was set aside for it."""
-        async with self._begun() as connection:
-            await move(connection, purchase, State.REFUSED, OPEN, note=note, ended_at=now())
+        await self._begun(lambda connection: move(
+            connection, purchase, State.REFUSED, OPEN, note=note, ended_at=now()))
 
     async def unknown(self, purchase: str, note: str) -> None:
         """Write down that the reply was lost."""
-        async with self._begun() as connection:
-            await move(connection, purchase, State.UNKNOWN, OPEN, note=note)
+        await self._begun(lambda connection: move(connection, purchase, State.UNKNOWN, OPEN, note=note))
         logger.warning("Purchase %s: %s", purchase, note)
 
     async def completed(
         self, purchase: str, *, digest: str, size_bytes: int, seconds: float | None, stand_in: bool = False
     ) -> None:
         """Write down that the result lies in the store; `seconds` is what it really lasts, and so costs."""
-        async with self._begun() as connection:
-            row = (await connection.execute(sa.select(purchases).where(purchases.c.id == purchase))).one()
+        def write(connection: sa.Connection) -> None:
+            row = connection.execute(sa.select(purchases).where(purchases.c.id == purchase)).one()
             cost = row.cost
             if cost is not None and seconds is not None and row.seconds > 0:
                 cost = cost * Decimal(str(seconds)) / Decimal(str(row.seconds))
-            await move(
+            move(
                 connection, purchase, State.COMPLETED, tuple(State), ended_at=now(), output_seconds=seconds,
                 output_cost=cost, output_digest=digest, output_bytes=size_bytes,
                 stand_in=int(stand_in or row.stand_in), note="",
             )
+
+        await self._begun(write)
         logger.info("Purchase %s is completed: %s.", purchase, digest[:12])
 
     async def failed(self, purchase: str, note: str) -> None:
         """Write down that the queue says the job failed."""
-        async with self._begun() as connection:
-            await move(connection, purchase, State.FAILED, (State.ACCEPTED, State.EXPIRED), note=note, ended_at=now())
+        await self._begun(lambda connection: move(
+            connection, purchase, State.FAILED, (State.ACCEPTED, State.EXPIRED), note=note, ended_at=now()))
 
     async def expired(self, purchase: str, note: str) -> None:
         """Write down that waiting went past the deadline, or that the queue does not know the job any more."""
-        async with self._begun() as connection:
-            await move(connection, purchase, State.EXPIRED, (State.ACCEPTED,), note=note)
+        await self._begun(lambda connection: move(connection, purchase, State.EXPIRED, (State.ACCEPTED,), note=note))
 
     async def note(self, purchase: str, note: str) -> None:
         """Write a sentence beside a purchase's wish; its state stays."""
-        async with self._begun() as connection:
-            await connection.execute(
-                wishes.update().where(wishes.c.purchase == purchase).values(note=note, changed_at=now())
-            )
+        await self._begun(lambda connection: connection.execute(
+            wishes.update().where(wishes.c.purchase == purchase).values(note=note, changed_at=now())))
 
     async def granted(self, seen: Entry) -> None:
         """Write down that a person allows one purchase more, and that the wish is free to be bought. Raises Decided."""
-        async with self._as_seen(seen) as connection:
-            await connection.execute(wishes.update().where(wishes.c.key == seen.key).values(
+        await self._as_seen(seen, lambda connection: connection.execute(
+            wishes.update().where(wishes.c.key == seen.key).values(
                 granted=wishes.c.granted + 1, state=State.REFUSED, holder=None, changed_at=now(),
-                note="A person decided to buy it again."))
+                note="A person decided to buy it again.")))
 
     async def adopted(self, seen: Entry, job_id: str) -> None:
         """Write down that a person has found the job of a wish. Raises Decided, BadInput for another wish's job."""
-        async with self._as_seen(seen) as connection:
-            other = (await connection.execute(sa.select(purchases.c.key).where(
+        def write(connection: sa.Connection) -> None:
+            other = connection.execute(sa.select(purchases.c.key).where(
                 purchases.c.job_id == job_id, purchases.c.queue == seen.queue, purchases.c.key != seen.key).limit(1)
-            )).scalar()
+            ).scalar()
             if other is not None:
                 raise BadInput(f"Job {job_id} is the one of the wish {other[:12]}: give the id of the job that was "
                                "made for this one.", field="job_id")
-            await move(connection, seen.purchase, State.ACCEPTED, (seen.state,), job_id=job_id, accepted_at=now(),
-                       note=f"A person found the job {job_id}.")
+            move(connection, seen.purchase, State.ACCEPTED, (seen.state,), job_id=job_id, accepted_at=now(),
+                 note=f"A person found the job {job_id}.")
+
+        await self._as_seen(seen, write)
 
     async def abandoned(self, seen: Entry) -> None:
         """Write down that a person gives a wish up. Raises Decided."""
-        async with self._as_seen(seen) as connection:
-            await move(connection, seen.purchase, State.ABANDONED, (seen.state,), note="A person gave it up.")
+        await self._as_seen(seen, lambda connection: move(
+            connection, seen.purchase, State.ABANDONED, (seen.state,), note="A person gave it up."))
 
     async def died(self, seen: Entry) -> None:
         """Write down that the holder of a purchase that was being sent is gone, and its reply with it."""
-        async with self._begun() as connection:
-            await move(connection, seen.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
+        await self._begun(lambda connection: move(
+            connection, seen.purchase, State.UNKNOWN, (State.SENT,), note=LOST))
 
     async def find(self, key: str) -> Entry:
         """The row of a key, or of a beginning of one that fits only it. Raises BadInput."""
-        async with self._begun() as connection:
-            if (entry := await read_entry(connection, key)) is not None:
+        def read(connection: sa.Connection) -> Entry:
+            if (entry := read_entry(connection, key)) is not None:
                 return entry
             if len(key) < 6 or not key.isalnum():
                 raise BadInput(f"{key!r} is not a key of the ledger: give at least its first 6 characters.",
                                field="key")
-            found = (await connection.execute(
-                sa.select(wishes.c.key).where(wishes.c.key.startswith(key)).limit(2))).scalars().all()
+            found = connection.execute(
+                sa.select(wishes.c.key).where(wishes.c.key.startswith(key)).limit(2)).scalars().all()
             if len(found) != 1:
                 what = "more than one wish" if found else "no wish"
                 raise BadInput(f"The key {key} fits {what}: `reelflow jobs list` shows them.", field="key")
-            entry = await read_entry(connection, found[0])
-        assert entry is not None
-        return entry
+            entry = read_entry(connection, found[0])
+            assert entry is not None
+            return entry
+
+        return await self._begun(read)
 
     async def entries(
         self, *, states: Iterable[State] = (), since: dt.datetime | None = None, limit: int | None = None
@@ -214,8 +218,7 @@ class Ledger:
             query = query.where(wishes.c.state.in_(wanted))
         if since is not None:
             query = query.where(wishes.c.changed_at >= since)
-        async with self._begun() as connection:
-            return [as_entry(row) for row in await connection.execute(query)]
+        return await self._begun(lambda connection: [as_entry(row) for row in connection.execute(query)])
 
     async def purchases(self, *, key: str | None = None, since: dt.datetime | None = None) -> list[Purchase]:
         """The purchases, oldest first, with those that came to nothing."""
@@ -224,17 +227,16 @@ class Ledger:
             query = query.where(purchases.c.key == key)
         if since is not None:
             query = query.where(purchases.c.intended_at >= since)
-        async with self._begun() as connection:
-            rows = await connection.execute(query.order_by(purchases.c.intended_at))
-            return [Purchase(**{**row._asdict(), "stand_in": bool(row.stand_in)}) for row in rows]
+        query = query.order_by(purchases.c.intended_at)
+        return await self._begun(lambda connection: [
+            Purchase(**{**row._asdict(), "stand_in": bool(row.stand_in)}) for row in connection.execute(query)])
 
-    @contextlib.asynccontextmanager
-    async def _as_seen(self, seen: Entry) -> AsyncIterator[AsyncConnection]:
+    async def _as_seen(self, seen: Entry, work: Callable[[sa.Connection], object]) -> None:
         """A transaction in which a wish still stands as it was seen. Raises Decided, since what was decided of it then
         is not about what is there now.
         """
-        async with self._alone() as connection:
-            found = await read_entry(connection, seen.key, lock=True)
+        def check_and_work(connection: sa.Connection) -> None:
+            found = read_entry(connection, seen.key, lock=True)
             assert found is not None
             if (found.purchase, found.state) != (seen.purchase, seen.state):
                 known = f"job {found.job_id}" if found.job_id else found.note.rstrip(".")
@@ -242,21 +244,24 @@ class Ledger:
                     f"The wish {seen.key[:12]} is not as it was, {seen.state.value}: it was decided meanwhile and is "
                     f"{found.state.value} now{f' ({known})' if known else ''}; run the same again to go on with that."
                 )
-            yield connection
+            work(connection)
 
-    @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncIterator[AsyncConnection]:
+        await self._alone(check_and_work)
+
+    async def _alone(self, work: Callable[[sa.Connection], _T]) -> _T:
         """A transaction that no other run's buying can come between, on this machine or another."""
-        async with self._begun() as connection:
-            await connection.execute(sa.select(version.c.version).with_for_update())
-            yield connection
+        def lock_and_work(connection: sa.Connection) -> _T:
+            connection.execute(_LOCK)
+            return work(connection)
 
-    @contextlib.asynccontextmanager
-    async def _begun(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction, which is on the disk when the block has ended well. Raises LedgerFault."""
+        # Each of SQLite's transactions is alone from its beginning.
+        is_alone = self._address.drivername == "sqlite"
+        return await self._begun(work if is_alone else lock_and_work)
+
+    async def _begun(self, work: Callable[[sa.Connection], _T]) -> _T:
+        """A transaction, which is on the disk when this returns. Raises LedgerFault."""
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            return await self._transactions.run(work)
         except database_errors() as error:
             raise LedgerFault(f"The ledger can't be read or written ({reason_of(error)}): nothing is bought without it."
                               ) from error

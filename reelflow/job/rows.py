@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelflow.job.entry import Entry, State
 from reelflow.job.schema import purchases, wishes
@@ -28,10 +27,14 @@ def entries_query() -> sa.Select[Any]:
     return sa.select(wishes, attempts.label("attempts"))
 
 
-async def read_entry(connection: AsyncConnection, key: str, *, lock: bool = False) -> Entry | None:
+# Built once: building them takes longer than asking them.
+_BY_KEY = entries_query().where(wishes.c.key == sa.bindparam("wanted"))
+_BY_KEY_LOCKED = _BY_KEY.with_for_update(of=wishes)
+
+
+def read_entry(connection: sa.Connection, key: str, *, lock: bool = False) -> Entry | None:
     """The row of a key; with `lock`, nobody moves it before this transaction ends."""
-    query = entries_query().where(wishes.c.key == key)
-    row = (await connection.execute(query.with_for_update(of=wishes) if lock else query)).one_or_none()
+    row = connection.execute(_BY_KEY_LOCKED if lock else _BY_KEY, {"wanted": key}).one_or_none()
     return None if row is None else as_entry(row)
 
 
@@ -40,8 +43,8 @@ def as_entry(row: Any) -> Entry:
     return Entry(**{**row._asdict(), "stand_in": bool(row.stand_in)})
 
 
-async def move(
-    connection: AsyncConnection, purchase: str | None, to: State, from_states: tuple[State, ...], *,
+def move(
+    connection: sa.Connection, purchase: str | None, to: State, from_states: tuple[State, ...], *,
     note: str | None = None, **values: Any,
 ) -> bool:
     """Move a purchase and its wish to another state, where the wish still is in one of `from_states` with it."""
@@ -51,11 +54,11 @@ async def move(
         of_wish["note"] = note
     if to not in OPEN:
         of_wish["holder"] = None
-    moved = await connection.execute(
+    moved = connection.execute(
         wishes.update().where(wishes.c.purchase == purchase, wishes.c.state.in_(from_states))
         .values(state=to, changed_at=now(), **of_wish)
     )
     if moved.rowcount != 1:
         return False
-    await connection.execute(purchases.update().where(purchases.c.id == purchase).values(state=to, **of_purchase))
+    connection.execute(purchases.update().where(purchases.c.id == purchase).values(state=to, **of_purchase))
     return True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import os
 import sqlite3
 import sys
 from decimal import ROUND_CEILING, Decimal
@@ -14,13 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reelflow.errors import BadInput
 from reelflow.job.entry import State
 
 FILE_NAME = "ledger.sqlite"
-_FIELD = "REELFLOW_LEDGER_URL"
+LEDGER_URL = "REELFLOW_LEDGER_URL"
 _MICRO = Decimal(1_000_000)
 
 
@@ -156,7 +153,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def make_engine(url: str | None, work_dir: Path) -> AsyncEngine:
+def address_of(url: str | None, work_dir: Path) -> sa.URL:
     """The database of `url` (`postgresql://…`, `sqlite:///…`), or SQLite under `work_dir`. Raises BadInput."""
     if url is None:
         try:
@@ -164,60 +161,39 @@ def make_engine(url: str | None, work_dir: Path) -> AsyncEngine:
         except OSError as error:
             raise BadInput(f"The work folder {work_dir} can't be made ({error.strerror}): set REELFLOW_WORK_DIR to a "
                            "folder of yours.", field="REELFLOW_WORK_DIR") from None
-        return _sqlite(work_dir / FILE_NAME)
+        return sa.URL.create("sqlite", database=str(work_dir / FILE_NAME))
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise BadInput("The ledger's address can't be read: write postgresql://USER:PASSWORD@HOST/DATABASE.",
-                       field=_FIELD) from None
+                       field=LEDGER_URL) from None
     kind = parsed.drivername.partition("+")[0]
     if kind == "sqlite" and parsed.database:
-        return _sqlite(Path(parsed.database))
+        return parsed.set(drivername="sqlite")
     if kind not in ("postgresql", "postgres"):
-        raise BadInput(f"The ledger can't be kept in {kind!r}: use postgresql://… or sqlite:///PATH.", field=_FIELD)
+        raise BadInput(f"The ledger can't be kept in {kind!r}: use postgresql://… or sqlite:///PATH.", field=LEDGER_URL)
     query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
-    return create_async_engine(
-        parsed.set(drivername="postgresql+asyncpg", query=query), pool_size=4, max_overflow=16, pool_pre_ping=True,
-        # Behind a pooler such as PgBouncer a connection's prepared statements are somebody else's.
-        connect_args={"timeout": 10, "statement_cache_size": 0},
-    )
+    return parsed.set(drivername="postgresql+asyncpg", query=query)
 
 
-def _sqlite(path: Path) -> AsyncEngine:
-    engine = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=str(path)), pool_size=4, max_overflow=16,
-                                 connect_args={"timeout": 60.0})
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        # The driver must not begin transactions of its own: it does so too late, after the reads that they rest on.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=60000")
-        # A commit is on the disk when it returns: what was bought must outlast a power cut.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-async def migrate(engine: AsyncEngine) -> None:
-    """Bring the database to this version. Raises BadInput where it can't be opened or is of a newer one."""
-    shown = engine.url.render_as_string(hide_password=True)
-    try:
-        if engine.dialect.name == "sqlite":
-            await _use_wal(engine)
-        async with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # Two machines that open a new database at once would both create its tables.
-                await connection.execute(sa.text("SELECT pg_advisory_xact_lock(7236655)"))
-            await _step_up(connection, shown)
-    except database_errors() as error:
-        raise BadInput(f"The ledger {shown} can't be opened: {reason_of(error)}.", field=_FIELD) from None
+def migrate(connection: sa.Connection) -> None:
+    """Bring the database to this version. Raises BadInput where it is of a newer one."""
+    if connection.dialect.name == "postgresql":
+        # Two machines that open a new database at once would both create its tables.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7236655)"))
+    connection.execute(sa.text("CREATE TABLE IF NOT EXISTS reelflow_ledger (version INTEGER NOT NULL)"))
+    found = connection.execute(sa.select(version.c.version)).scalar()
+    if found is None:
+        connection.execute(version.insert().values(version=0))
+    if (found or 0) > len(MIGRATIONS):
+        shown = connection.engine.url.render_as_string(hide_password=True)
+        raise BadInput(f"The ledger {shown} was written by a newer reelflow (its version is {found}): update reelflow.",
+                       field=LEDGER_URL)
+    for statements in MIGRATIONS[found or 0:]:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    if found != len(MIGRATIONS):
+        connection.execute(version.update().values(version=len(MIGRATIONS)))
 
 
 def database_errors() -> tuple[type[Exception], ...]:
@@ -234,34 +210,3 @@ def reason_of(error: Exception) -> str:
     """A database's error in one line, without the statement that it befell."""
     told = str(getattr(error, "orig", None) or error).partition("\n")[0].strip().rstrip(".")
     return told.rpartition(">: ")[2] or type(error).__name__
-
-
-async def _step_up(connection: AsyncConnection, shown: str) -> None:
-    await connection.execute(sa.text("CREATE TABLE IF NOT EXISTS reelflow_ledger (version INTEGER NOT NULL)"))
-    found = (await connection.execute(sa.select(version.c.version))).scalar()
-    if found is None:
-        await connection.execute(version.insert().values(version=0))
-    if (found or 0) > len(MIGRATIONS):
-        raise BadInput(f"The ledger {shown} was written by a newer reelflow (its version is {found}): update reelflow.",
-                       field=_FIELD)
-    for statements in MIGRATIONS[found or 0:]:
-        for statement in statements:
-            await connection.execute(sa.text(statement))
-    if found != len(MIGRATIONS):
-        await connection.execute(version.update().values(version=len(MIGRATIONS)))
-
-
-async def _use_wal(engine: AsyncEngine) -> None:
-    """Switch the file to write-ahead logging, once; SQLite does not wait for its own lock in this."""
-    for attempt in range(50):
-        try:
-            async with engine.connect() as connection:
-                raw = await connection.get_raw_connection()
-                driver = raw.driver_connection
-                assert driver is not None
-                await (await driver.execute("PRAGMA journal_mode=WAL")).close()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or attempt == 49:
-                raise
-        await asyncio.sleep(0.05 + 0.001 * (os.getpid() % 50))

@@ -39,7 +39,8 @@ STOPPED = "Stopped waiting; the queue may still finish and bill it."
 class SubmitRule:
     """How often a submit that provably bought nothing is tried, and how long between, in seconds.
 
-    `grace` is how long a cancelled run still waits for the reply to a form that is out, so that its id is not lost.
+    `grace` is how long a cancelled run still waits for the reply to a form that is out, so that its id is not lost, and
+    for a ledger that somebody has locked.
     """
 
     tries: int = 4
@@ -90,7 +91,7 @@ class Submission:
                 return await self._sent()
         except asyncio.CancelledError:
             if self._state is State.INTENDED:
-                with contextlib.suppress(LedgerFault):
+                async with self._hurried():
                     await self._refused("The run was stopped before the form was sent.")
             raise
 
@@ -134,7 +135,7 @@ class Submission:
             return work.result()
         if not work.cancelled() and work.exception() is None and (job_id := work.result().job_id):
             logger.warning("Job %s: %s", job_id, STOPPED)
-            with contextlib.suppress(LedgerFault):
+            async with self._hurried():
                 await self._ledger.note(self._id, STOPPED)
         raise asyncio.CancelledError
 
@@ -221,6 +222,13 @@ class Submission:
             key=self._entry.key, purchase=self._id, state=State.ACCEPTED if path is None else State.COMPLETED,
             job_id=job_id, paid=Paid.NOW, queue=self._entry.queue, model=self._entry.resolved, path=path,
         )
+
+    @contextlib.asynccontextmanager
+    async def _hurried(self) -> AsyncIterator[None]:
+        """Write down what the next run would find out too; whoever stops us does not wait for it past the grace."""
+        with contextlib.suppress(LedgerFault, TimeoutError):
+            async with asyncio.timeout(self._rule.grace):
+                yield
 
     @contextlib.asynccontextmanager
     async def _beating(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from reelflow.errors import JobFailed, JobOverdue, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
+from reelflow.job.pace import Pace, Turn
 from reelflow.job.wire import JobStatus, JobStatusResponse
 
 if TYPE_CHECKING:
@@ -38,28 +39,38 @@ async def wait_for_job(
     poll_seconds: float = 2.0,
     deadline: float = 720.0,
     believe_after: float = 60.0,
+    pace: Pace | None = None,
     on_status_change: OnStatusChange | None = None,
 ) -> JobStatusResponse:
     """Wait until a job is completed or failed, and give its last status.
 
     `poll_seconds` is the least time between two status calls, `deadline` what the whole wait may take, `believe_after`
-    how long the queue has to go on refusing (404: it does not know the job) before that is taken for the truth.
+    how long the queue has to go on refusing (404: it does not know the job) before that is taken for the truth. `pace`
+    tells how long jobs like it take, where it was submitted only just now.
 
     Raises:
         JobOverdue: the deadline is over; the queue may still finish and bill the job.
         JobFailed: the queue does not know the job any more.
         QueueRefused, KeyRefused: the queue goes on refusing to say.
     """
+    with (pace or Pace()).waiting() as turn:
+        return await _wait(client, job_id, turn, poll_seconds, deadline, believe_after, on_status_change)
+
+
+async def _wait(
+    client: QueueClient, job_id: str, turn: Turn, poll_seconds: float, deadline: float, believe_after: float,
+    on_status_change: OnStatusChange | None,
+) -> JobStatusResponse:
     end = time.monotonic() + deadline
     last: str | None = None
     refused_since: float | None = None
     troubles = 0
     # Jobs that were submitted together must not ask together ever after.
-    await _sleep(random.uniform(0, min(_FIRST_ASK, poll_seconds)), end)
+    await asyncio.sleep(max(0.0, min(random.uniform(0, min(_FIRST_ASK, poll_seconds)), end - time.monotonic())))
     while True:
         answered = False
         asked_at = time.monotonic()
-        pause = poll_seconds * random.uniform(1.0, 1.25)
+        pause = poll_seconds * random.uniform(1.0, 1.1)
         try:
             # An answer that hangs must not outlast the deadline, but the last ask still gets a fair time.
             async with asyncio.timeout(max(end - asked_at, min(poll_seconds, 5.0))):
@@ -81,6 +92,8 @@ async def wait_for_job(
             if status.status != last:
                 last = status.status
                 await _tell(status, on_status_change)
+            if status.status == JobStatus.COMPLETED:
+                turn.done()
             if status.status in (JobStatus.COMPLETED, JobStatus.FAILED):
                 return status
             reached(Boundary.POLLING)
@@ -89,12 +102,8 @@ async def wait_for_job(
                 f"Job {job_id} did not end within {deadline:g} s (it was last {last or 'not heard of'}); the queue may "
                 "still finish and bill it, and running again takes it up.", job_id=job_id, is_over=answered,
             )
-        await _sleep(pause, end)
-
-
-async def _sleep(seconds: float, end: float) -> None:
-    """Sleep, but not past the deadline: a job is asked about once more there."""
-    await asyncio.sleep(max(0.0, min(seconds, end - time.monotonic())))
+        # No further than the deadline: a job is asked about once more there.
+        await turn.pause(pause, max(0.0, end - time.monotonic()))
 
 
 async def _tell(status: JobStatusResponse, on_status_change: OnStatusChange | None) -> None:

@@ -1,5 +1,6 @@
 """The child process behind `probe`: `python -m reelflow.media.examine FILE` prints one JSON object; with `sound` as a
-second argument it takes files that hold only sound too.
+second argument it takes files that hold only sound too. With `--fork` it stays, and does the same for each file that it
+is asked for, in a fork of itself (see `forked`).
 
 It opens what may be made to do harm, so it runs apart, with limits, and only it imports PyAV. What can't be used is
 answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
@@ -27,6 +28,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from reelflow.media.forked import serve
 from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, SOUND_FORMATS, file_url
 from reelflow.media.timing import find_clock
 
@@ -352,13 +354,21 @@ def _ratio(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print the facts of the one file that is named."""
+def tell(arguments: Sequence[str]) -> str:
+    """The facts of the one file that is named, or why it is refused, as JSON."""
     try:
         found = examine(Path(arguments[0]), sound="sound" in arguments[1:])
     except _Refused as refused:
         found = {"refused": str(refused)}
-    json.dump(found, sys.stdout)
+    return json.dumps(found)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the facts of the one file that is named; with `--fork`, answer for each that is asked."""
+    if arguments[0] == "--fork":
+        serve(tell)
+    else:
+        sys.stdout.write(tell(arguments))
 
 
 if __name__ == "__main__":

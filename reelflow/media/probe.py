@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
 from reelflow.errors import BadInput, BadMedia, MediaFailed, MediaTimeout
+from reelflow.media.forked import run_forked
 from reelflow.media.geometry import Size
-from reelflow.media.run import Limits, run_python
+from reelflow.media.run import Limits
 
 # Decoding a frame of the largest size that is let in takes well under 1 GiB; address space is counted more widely.
 _LIMITS = Limits(cpu_seconds=300, memory_bytes=8 * 2**30, file_bytes=0)
 _SLOWEST_DISK = 20e6  # bytes per second
+_MOST_KNOWN = 1024
+# What was found out in this process, by the file and its state: whatever was checked when it came or when it was made
+# is asked for again a moment later under the name that it has then, and a child process takes a tenth of a second.
+_known: dict[tuple[int | str, ...], Probe] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,8 @@ class Probe:
 async def probe(path: Path, *, timeout: float = 20.0) -> Probe:
     """Find out what `path` is, within `timeout` seconds and one more for each 20 MB, since all of it is read.
 
+    A file is read once, for as long as its size and its time stay the same.
+
     Raises:
         BadInput: there is no such file, or it isn't a regular one.
         BadMedia: it isn't a film or a picture that can be used; says why.
@@ -172,9 +179,12 @@ async def probe_sound(path: Path, *, timeout: float = 20.0) -> Probe:
 
 async def _examined(path: Path, options: list[str], called: str, timeout: float) -> Probe:
     check_file(path)
+    state = _state_of(path, options)
+    if (known := _known.get(state)) is not None:
+        return replace(known, path=path.absolute())
     allowed = timeout + path.stat().st_size / _SLOWEST_DISK
     try:
-        ended = await run_python(
+        ended = await run_forked(
             "reelflow.media.examine", [str(path.absolute()), *options], timeout=allowed, limits=_LIMITS)
     except MediaTimeout:
         raise BadMedia(
@@ -185,7 +195,19 @@ async def _examined(path: Path, options: list[str], called: str, timeout: float)
     found: dict[str, Any] = json.loads(ended.stdout)
     if "refused" in found:
         raise BadMedia(f"{path} {found['refused']}")
-    return Probe.from_json({"path": str(path.absolute()), **found})
+    made = Probe.from_json({"path": str(path.absolute()), **found})
+    # One that was still being written is another file now.
+    if _state_of(path, options) == state:
+        _known[state] = made
+        while len(_known) > _MOST_KNOWN:
+            del _known[next(iter(_known))]
+    return made
+
+
+def _state_of(path: Path, options: list[str]) -> tuple[int | str, ...]:
+    """What tells a file from others, and from itself after a change; renaming it leaves it the same."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, *options
 
 
 def check_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The only place that starts a process: ffmpeg and the probe, bounded, watched, and never left behind."""
+"""Where processes are started: ffmpeg and the probe (see `forked`), bounded, watched, and never left behind."""
 
 from __future__ import annotations
 
@@ -82,12 +82,22 @@ def find_ffmpeg(choice: str = "bundled") -> Path:
     return Path(found)
 
 
-def _in_child(libc: ctypes.CDLL | None, limits: Limits, parent: int) -> None:
+def _in_child(limits: Limits, parent: int) -> None:
     """Run between fork and exec: bound the child, and let it die with us even when we are killed."""
-    if libc is not None:
+    die_with_parent(parent)
+    set_limits(limits)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` is gone (Linux)."""
+    if (libc := _libc()) is not None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def set_limits(limits: Limits) -> None:
+    """Set what this process may use from now on."""
     for which, value in (
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_AS, limits.memory_bytes),
@@ -108,9 +118,10 @@ async def _process(arguments: Sequence[str], limits: Limits) -> AsyncIterator[as
 
     Killed rather than asked: after SIGINT or SIGTERM ffmpeg writes a trailer, and a short film that plays looks whole.
     """
+    _libc()  # loaded here, since little may be done between fork and exec
     process = await asyncio.create_subprocess_exec(
         *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        preexec_fn=functools.partial(_in_child, _libc(), limits, os.getpid()),
+        preexec_fn=functools.partial(_in_child, limits, os.getpid()),
     )
     try:
         yield process

@@ -47,8 +47,8 @@ async def test_money_and_moments_are_exact(work_dir: Path) -> None:
 
 
 async def test_a_commit_is_on_the_disk(work_dir: Path) -> None:
-    async with Ledger.open(None, work_dir=work_dir) as ledger, ledger._engine.connect() as connection:
-        assert (await connection.execute(sa.text("PRAGMA synchronous"))).scalar() == 2
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        assert await ledger._transactions.run(lambda one: one.execute(sa.text("PRAGMA synchronous")).scalar()) == 2
 
 
 async def test_only_one_of_many_may_buy(work_dir: Path) -> None:
@@ -182,9 +182,8 @@ async def test_a_limit_is_for_a_day_and_not_for_what_stand_ins_draw(work_dir: Pa
         await ledger.claim(drawn, Terms(limits=limits))
         bought = await ledger.claim(INTENT, Terms(limits=limits))
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-        async with ledger._engine.begin() as connection:
-            await connection.execute(
-                purchases.update().where(purchases.c.id == bought.purchase).values(intended_at=yesterday))
+        await ledger._transactions.run(lambda connection: connection.execute(
+            purchases.update().where(purchases.c.id == bought.purchase).values(intended_at=yesterday)))
         assert (await ledger.claim(replace(INTENT, key="c" * 64), Terms(limits=limits))).purchase is not None
 
 
@@ -207,12 +206,15 @@ async def test_rows_are_found_by_a_beginning_and_by_state_and_time(work_dir: Pat
 
 
 async def test_the_tables_are_what_the_migrations_make(work_dir: Path) -> None:
-    async with Ledger.open(None, work_dir=work_dir) as ledger, ledger._engine.connect() as connection:
-        made = await connection.run_sync(lambda sync: {
-            name: {column["name"]: column["nullable"] for column in sa.inspect(sync).get_columns(name)}
+    def read(connection: sa.Connection) -> dict[str, dict[str, bool]]:
+        assert connection.execute(sa.select(version.c.version)).scalars().all() == [len(MIGRATIONS)]
+        return {
+            name: {column["name"]: column["nullable"] for column in sa.inspect(connection).get_columns(name)}
             for name in ("wishes", "purchases", "reelflow_ledger")
-        })
-        assert (await connection.execute(sa.select(version.c.version))).scalars().all() == [len(MIGRATIONS)]
+        }
+
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        made = await ledger._transactions.run(read)
     for table in (wishes, purchases, version):
         meant = {column.name: bool(column.nullable) or bool(column.primary_key) for column in table.columns}
         assert made[table.name] == meant

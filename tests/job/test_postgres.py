@@ -160,10 +160,9 @@ async def test_an_id_is_written_down_though_the_database_dropped_its_connections
     url: str, work_dir: Path, media: Path
 ) -> None:
     async def drop_and_reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with other._engine.begin() as connection:
-            await connection.execute(sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"))
+        await other._transactions.run(lambda connection: connection.execute(sa.text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()")))
         writer.write(answer(200, '{"job_id": "job-1", "status": "pending"}'))
 
     async with (
@@ -201,5 +200,6 @@ async def test_many_who_open_an_empty_database_at_once_all_get_it(url: str, work
             pass
 
     await asyncio.gather(*(use() for _ in range(8)))
-    async with Ledger.open(url, work_dir=work_dir) as ledger, ledger._engine.connect() as connection:
-        assert (await connection.execute(sa.select(version.c.version))).scalars().all() == [len(MIGRATIONS)]
+    async with Ledger.open(url, work_dir=work_dir) as ledger:
+        assert await ledger._transactions.run(
+            lambda connection: connection.execute(sa.select(version.c.version)).scalars().all()) == [len(MIGRATIONS)]

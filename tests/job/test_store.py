@@ -8,6 +8,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from reelflow.store import Store
 
 
@@ -47,6 +49,7 @@ async def test_clearing_takes_what_nobody_has_used(tmp_path: Path) -> None:
     for path in (old.path, used.path, part):
         os.utime(path, (hour_ago, hour_ago))
     assert await store.find(used.digest, ".mp4") == used.path
+    assert used.path.stat().st_mtime == pytest.approx(hour_ago), "its bytes are as old as they were"
     usage = await store.usage()
     assert (usage.files, usage.size_bytes) == (3, 22)
     gone = await store.clear(unused_for=600)

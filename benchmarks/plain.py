@@ -1,0 +1,61 @@
+"""The path of one clip over the plain library, without Prefect: what a program of one's own would do with reelflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reelflow.compile import Known, compile_recipe
+from reelflow.job.buy import buy
+from reelflow.job.collect import collect
+from reelflow.media.finish import finish
+from reelflow.media.media_step import Given
+from reelflow.media.picture import write_before_after, write_poster
+from reelflow.media.prepare import prepare
+from reelflow.media.probe import probe
+from reelflow.media.segment import read_take
+from reelflow.media.strip import make_strip
+from reelflow.page.facts import moment_before
+from reelflow.recipe import Recipe, make_step, plain_recipe
+from tasks.run import Run
+
+
+def edit_recipe(model: str, prompt: str) -> Recipe:
+    """The recipe of a plain edit."""
+    return plain_recipe("edit", make_step("edit", model=model, prompt=prompt))
+
+
+async def edit(
+    run: Run, source: Path, target: Path, *, model: str, prompt: str, pictures: bool = False
+) -> None:
+    """Probe, plan, prepare, buy, wait, fetch, finish; with `pictures` also those that a run makes: a poster, before and
+    after, the strip of its page.
+    """
+    clip, timeout = await probe(source), run.settings.ffmpeg_timeout
+    plan = compile_recipe(edit_recipe(model, prompt), clip, Known(run.settings.model_table, stem=target.stem))
+    (job,) = plan.jobs
+    given = Given(plan.files, run.scratch / "steps")
+    async with run.encoding:
+        ready = await prepare(job.prepare, {}, given, run.scratch / f"{target.stem}-sent.mp4", ffmpeg=run.ffmpeg,
+                              timeout=timeout)
+    async with run.jobs:
+        bought = await buy(
+            run.ledger, run.client, run.store, job.step.wish(job.model, ready.path), seconds=job.seconds,
+            cost=job.cost_usd, resolved=job.resolved,
+        )
+        collected = await collect(run.ledger, run.client, run.store, bought, check=_seconds_of,
+                                  poll_seconds=run.settings.poll_seconds)
+    take, _ = await read_take(plan.feed(job.number), collected.path)
+    async with run.encoding:
+        await finish(plan.finish, {job.number: take}, given, [target], source=clip, ffmpeg=run.ffmpeg,
+                     timeout=timeout)
+    if pictures:
+        made = await probe(target)
+        middle = made.seconds / 2
+        await write_before_after(clip, made, target.with_suffix(".before-after.jpg"), ffmpeg=run.ffmpeg,
+                                 at_source=middle, at_result=middle)
+        await write_poster(made, target.with_suffix(".jpg"), ffmpeg=run.ffmpeg, at=middle)
+        await make_strip(clip, made, at_before=moment_before(plan), ffmpeg=run.ffmpeg)
+
+
+async def _seconds_of(path: Path) -> float:
+    return (await probe(path)).seconds

@@ -1,0 +1,174 @@
+"""One child that has imported what it takes to open files, and forks for each file: the start is paid for once.
+
+A file is opened in a process of its own all the same, with its own limits, which ends with that file; it holds nothing
+of any other file's, and no way to be asked for one. Only Python and PyAV are in its memory already: starting both takes
+a tenth of a second of CPU, a fork some milliseconds. The child that forks never opens a file, so that nothing hostile
+ever gets to it; and nothing rests on it: a file whose fork says nothing, for whatever reason, is looked at once more by
+`run_python`, as all are where the kernel is not Linux.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from reelflow.errors import MediaFailed, MediaTimeout
+from reelflow.media.run import Ended, Limits, Progress, die_with_parent, run_python, set_limits
+
+_DOOR = 3
+_MOST_ASKED = 65_536
+_END = b"\n"
+
+Answer = Callable[[Sequence[str]], str]
+
+
+class _Forker:
+    """The child, started with the first file; it ends when this process does."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._pid = 0
+        self._door: socket.socket | None = None
+        self._asking = threading.Lock()
+
+    def ask(self, asked: bytes, answers: socket.socket) -> None:
+        """Have it fork for `asked`, which answers on that socket; started again where it is gone. Raises OSError."""
+        with self._asking:
+            for is_last in (False, True):
+                door = self._door or self._start()
+                try:
+                    socket.send_fds(door, [asked], [answers.fileno()])
+                    return
+                except BlockingIOError:
+                    raise  # it is there, and has too much to do
+                except OSError:
+                    self._end()
+                    if is_last:
+                        raise
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._pid = os.posix_spawn(
+                sys.executable, [sys.executable, "-P", "-m", self._module, "--fork"], os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _DOOR), (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+            )
+        # Whoever asks must never be held up.
+        ours.setblocking(False)
+        self._door = ours
+        return ours
+
+    def _end(self) -> None:
+        if self._door is None:
+            return
+        self._door.close()
+        self._door = None
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
+
+_forkers: dict[tuple[int, str], _Forker] = {}
+
+
+async def run_forked(
+    module: str, arguments: Sequence[str], *, timeout: float, limits: Limits, max_output: int = 4 * 2**20
+) -> Ended:
+    """What `module` says of its arguments, as `run_python` has it said. Raises MediaFailed, MediaTimeout."""
+    begun = time.monotonic()
+    if sys.platform == "linux" and (said := await _said(module, arguments, timeout, limits, max_output)) is not None:
+        return Ended(said, "", Progress())
+    # What the fork has taken is not given a second time.
+    left = max(0.0, timeout - (time.monotonic() - begun))
+    return await run_python(module, arguments, timeout=left, limits=limits, max_output=max_output)
+
+
+async def _said(
+    module: str, arguments: Sequence[str], timeout: float, limits: Limits, max_output: int
+) -> bytes | None:
+    """What a fork says, whole; None where there is none, or it ended too early."""
+    # A forker that was inherited by a fork of this process belongs to its parent.
+    forker = _forkers.setdefault((os.getpid(), module), _Forker(module))
+    ours, theirs = socket.socketpair()
+    # To close it is what ends a fork that is still at work.
+    with ours:
+        with theirs:
+            try:
+                forker.ask(json.dumps([arguments, timeout, asdict(limits)]).encode(), theirs)
+            except OSError:
+                return None
+        said, loop = bytearray(), asyncio.get_running_loop()
+        ours.setblocking(False)
+        try:
+            async with asyncio.timeout(timeout):
+                while chunk := await loop.sock_recv(ours, 65_536):
+                    said += chunk
+                    if len(said) > max_output:
+                        raise MediaFailed(f"{module} said more than {max_output} bytes.")
+        except TimeoutError:
+            raise MediaTimeout(f"{module} took longer than {timeout:g} s and was stopped.") from None
+        except ConnectionError:
+            return None
+    return bytes(said) if said.endswith(_END) else None
+
+
+def serve(answer: Answer) -> None:
+    """The child's side: fork for each that is asked, until nobody can ask any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended by itself
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is told to the parent, which then is gone
+    door = socket.socket(fileno=_DOOR)
+    while True:
+        asked, descriptors, _, _ = socket.recv_fds(door, _MOST_ASKED, 1)
+        if not asked:
+            return
+        answers, parent = socket.socket(fileno=descriptors[0]), os.getpid()
+        with answers:
+            try:
+                forked = os.fork()
+            except OSError:
+                continue  # no more processes just now: whoever asked sees that nothing is said
+            if forked == 0:
+                # Whatever a file may do to its fork, that must not get at what others ask.
+                door.close()
+                _answer(asked, answers, parent, answer)
+
+
+def _answer(asked: bytes, answers: socket.socket, parent: int, answer: Answer) -> None:
+    """One file, in a process that has nothing else to do and never returns."""
+    code = 1
+    try:
+        die_with_parent(parent)
+        arguments, timeout, limits = json.loads(asked)
+        set_limits(Limits(**limits))
+        signal.alarm(int(timeout) + 2)
+        # Whoever asked and does not want to know any more closes the socket: the kernel makes a SIGIO of that, which
+        # ends this process wherever it is.
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(answers, fcntl.F_SETOWN, os.getpid())
+        flags = fcntl.fcntl(answers, fcntl.F_GETFL)
+        fcntl.fcntl(answers, fcntl.F_SETFL, flags | os.O_ASYNC)
+        closed = select.poll()
+        closed.register(answers, select.POLLHUP)
+        if closed.poll(0):
+            return
+        said = answer(arguments)
+        fcntl.fcntl(answers, fcntl.F_SETFL, flags)
+        answers.sendall(said.encode() + _END)
+        code = 0
+    finally:
+        os._exit(code)

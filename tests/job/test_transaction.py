@@ -1,0 +1,138 @@
+"""Transactions on the ledger's database: whole or not at all, also where nobody waits for them any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from reelflow.errors import BadInput
+from reelflow.job.schema import FILE_NAME, address_of, claims
+from reelflow.job.transaction import opened
+
+HELD = {"state": "taken", "holder": "somebody", "beaten": 0, "note": ""}
+
+
+def write(connection: sa.Connection, key: str) -> int:
+    """Write one row, and say in which thread."""
+    connection.execute(claims.insert(), {"key": key, **HELD})
+    return threading.get_ident()
+
+
+def keys(connection: sa.Connection) -> list[str]:
+    """What is there."""
+    return list(connection.execute(sa.select(claims.c.key).order_by(claims.c.key)).scalars())
+
+
+async def test_many_at_once_are_each_done_whole_and_in_one_thread(work_dir: Path) -> None:
+    transactions = await opened(address_of(None, work_dir))
+    threads = await asyncio.gather(*(
+        transactions.run(lambda connection, number=number: write(connection, f"{number:03}")) for number in range(100)))
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+    assert await transactions.run(keys) == [f"{number:03}" for number in range(100)]
+    await transactions.close()
+
+
+async def test_what_goes_wrong_in_the_middle_leaves_nothing(work_dir: Path) -> None:
+    def write_and_fail(connection: sa.Connection) -> None:
+        write(connection, "half")
+        raise LookupError("in the middle")
+
+    transactions = await opened(address_of(None, work_dir))
+    with pytest.raises(LookupError, match="in the middle"):
+        await transactions.run(write_and_fail)
+    assert await transactions.run(keys) == []
+    await transactions.close()
+
+
+async def test_one_that_is_cancelled_is_rolled_back_before_its_caller_goes_on(work_dir: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write_slowly(connection: sa.Connection) -> None:
+        write(connection, "slow")
+        begun.set()
+        assert go_on.wait(10)
+
+    transactions = await opened(address_of(None, work_dir))
+    slow = asyncio.create_task(transactions.run(write_slowly))
+    assert await asyncio.to_thread(begun.wait, 10)
+    slow.cancel()
+    await asyncio.sleep(0)
+    assert not slow.done(), "its caller must not go on while nobody knows what the database will hold"
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    assert await transactions.run(keys) == []
+    await transactions.close()
+
+
+async def test_two_who_have_the_file_open_wait_for_each_other(work_dir: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read_and_write(connection: sa.Connection) -> list[str]:
+        seen = keys(connection)
+        begun.set()
+        assert go_on.wait(10)
+        write(connection, f"after {len(seen)}")
+        return seen
+
+    one, other = [await opened(address_of(None, work_dir)) for _ in range(2)]
+    first = asyncio.create_task(one.run(read_and_write))
+    assert await asyncio.to_thread(begun.wait, 10)
+    second = asyncio.create_task(other.run(read_and_write))
+    go_on.set()
+    assert (await first, await second) == ([], ["after 0"])
+    for transactions in (one, other):
+        await transactions.close()
+
+
+@pytest.fixture
+def held(work_dir: Path) -> Iterator[sqlite3.Connection]:
+    """Another program's transaction on the ledger's file, which does not end."""
+    with contextlib.closing(sqlite3.connect(work_dir / FILE_NAME, isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        yield raw
+
+
+async def test_a_locked_file_is_waited_for_as_long_as_was_said(work_dir: Path, held: sqlite3.Connection) -> None:
+    transactions = await opened(address_of(None, work_dir), patience=0.5)
+    held.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(10):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await transactions.run(keys)
+    held.rollback()
+    assert await transactions.run(keys) == []
+    await transactions.close()
+
+
+async def test_whoever_is_cancelled_does_not_wait_for_a_locked_file(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    transactions = await opened(address_of(None, work_dir), patience=600)
+    held.execute("BEGIN IMMEDIATE")
+    # The second one's turn does not come: it is cancelled while the first is still waiting.
+    first, second = [asyncio.create_task(transactions.run(lambda connection: write(connection, "x"))) for _ in "ab"]
+    await asyncio.sleep(0)
+    for cancelled in (second, first):
+        cancelled.cancel()
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+    held.rollback()
+    assert await transactions.run(keys) == []
+    await transactions.close()
+
+
+async def test_a_file_that_is_no_database_is_refused_with_its_name(work_dir: Path) -> None:
+    address = address_of(None, work_dir)
+    assert address.database is not None
+    Path(address.database).write_text("a letter to my aunt, long enough to be no database at all " * 20, "utf-8")
+    with pytest.raises(BadInput, match=r"ledger\.sqlite can't be opened: file is not a database"):
+        await opened(address)
