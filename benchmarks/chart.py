@@ -38,7 +38,7 @@ def draw(outcomes: list[dict[str, Any]], target: Path) -> None:
         pen.rectangle((_LEFT, y + 5, _place(share, line), y + 21), colour)
         pen.line((_place(least, line), y + 13, _place(most, line), y + 13), _INK, 2)
         unit = row["unit"] if row["unit"] == "x" else f" {row['unit']}"
-        sign = "≥" if row["is_least"] else "≤"
+        sign = ">=" if row["is_least"] else "<="
         pen.text((_WIDTH - 190, y + 2), f"{row['median']:.3g}{unit}", colour, plain)
         pen.text((_WIDTH - 95, y + 4), f"{sign} {row['limit']:g}{unit}", _FAINT, small)
     pen.line((line, top - 4, line, top + _ROW * len(rows)), _INK, 1)

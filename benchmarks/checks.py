@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from benchmarks.clips import FLASH_SHARE
 from reelflow.media.probe import probe
 
+TIES = ("earlier", "later")
 _LEVEL = re.compile(r"VMAF score: ([\d.]+)")
 
 
@@ -66,6 +68,23 @@ def vmaf(film: Path, reference: Path, *, ffmpeg: Path, every: int = 5) -> float:
     found = _LEVEL.search(ended.stderr)
     assert found is not None, ended.stderr[-500:]
     return round(float(found[1]), 2)
+
+
+def rated(old: int, new: int, tie: str) -> str:
+    """Filters to another rate, where a moment half-way between two frames shows the `earlier` or the `later` one.
+
+    ffmpeg's `fps` takes the later one, reelflow the one that is on the screen then; neither is nearer.
+    """
+    shift = f"settb=AVTB,setpts=PTS-0.49/{old}/TB," if tie == "earlier" else ""
+    return f"{shift}fps={new}:start_time=0:round={'up' if shift else 'near'}"
+
+
+def likeness(film: Path, references: Iterable[Path], *, ffmpeg: Path, every: int = 5) -> float:
+    """VMAF against the reference that breaks ties as the film's maker does: the one that it is most like.
+
+    `every` shares no divisor with the number of frames after which ties come again, else they are never looked at.
+    """
+    return max(vmaf(film, reference, ffmpeg=ffmpeg, every=every) for reference in references)
 
 
 def lossless(source: Path, target: Path, filters: str, *, ffmpeg: Path, start: float = 0.0) -> Path:

@@ -66,10 +66,13 @@ def _script(room: Room, queue: Queue, clip: Path, target: Path) -> Figures:
 
 
 def _look(room: Room, clip: Path, made: Path) -> list[dict[str, Any]]:
-    ideal = checks.lossless(
-        clip, made / "ideal.mp4", "fps=20:start_time=0:round=near,fps=30", ffmpeg=room.real_ffmpeg)
+    ideals = [
+        checks.lossless(clip, made / f"ideal-{tie}.mp4", f"{checks.rated(30, 20, tie)},{checks.rated(20, 30, tie)}",
+                        ffmpeg=room.real_ffmpeg)
+        for tie in checks.TIES
+    ]
     return [
         {"side": name, **checks.look_at(film), "sync_ms": checks.sync_of(film),
-         "vmaf": checks.vmaf(film, ideal, ffmpeg=room.real_ffmpeg, every=15)}
+         "vmaf": checks.likeness(film, ideals, ffmpeg=room.real_ffmpeg, every=10)}
         for name, film in (("reelflow", made / "reelflow" / "segments.mp4"), ("script", made / "script.mp4"))
     ]
