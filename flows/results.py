@@ -12,7 +12,7 @@ from prefect import get_run_logger
 from reelflow import remote
 from reelflow.errors import ReelflowError
 from reelflow.manifest import POSTERS, Manifest
-from reelflow.page.wall import write_wall
+from reelflow.page.wall import index_beside, write_wall
 from reelflow.sources import is_address
 
 EVERY_SECONDS = 10.0
@@ -27,7 +27,7 @@ class Results:
     def __init__(self, manifest: Manifest, output: str, title: str, clips: int, *, estimated: bool) -> None:
         self._manifest, self._title, self._clips = manifest, title, clips
         self._output = output if is_address(output) else ""
-        self._page = manifest.path.with_name(manifest.path.stem.replace("manifest", "index") + ".html")
+        self._page = index_beside(manifest.path)
         self._estimated = estimated
         self._brought: set[str] = set()
         self._lines = -1

@@ -33,6 +33,7 @@ class ClipLine(BaseModel):
 
     source: str
     status: str
+    name: str = ""
     outputs: tuple[str, ...] = ()
     job_ids: tuple[str, ...] = ()
     billed_seconds: float = 0.0
@@ -105,7 +106,7 @@ class Wall:
 
 
 def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
-    """The clips of a batch; of several lines of one source the last counts, since a batch that goes on adds lines.
+    """The clips of a batch; of several lines of one clip the last counts, since a batch that goes on adds lines.
 
     Raises:
         BadInput: it can't be read, or a line is no JSON object of a clip.
@@ -126,15 +127,23 @@ def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
             why = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
             told = f"{'.'.join(map(str, why['loc']))}: {why['msg']}" if why else "it is not JSON"
             raise BadInput(f"Line {number} of {manifest} can't be used: {told}.", field="manifest") from None
-        found[clip.source] = clip
+        found[clip.name or clip.source] = clip
     return tuple(found.values())
+
+
+def index_beside(manifest: Path) -> Path:
+    """Where the index page of a batch goes: `index.html` beside its manifest, unless somebody else's page lies there."""
+    index = manifest.with_name(f"{manifest.stem.replace('manifest', 'index')}.html")
+    if index.is_file() and 'id="reelflow-card"' not in index.read_text("utf-8", errors="replace"):
+        return index.with_name(f"reelflow-{index.name}")
+    return index
 
 
 def write_wall(
     manifest: Path, destination: Path | None = None, *, title: str = "Batch", clips: int | None = None,
     goes_on: bool = False, away: bool = False,
 ) -> Path:
-    """Write a batch's index page, `index.html` beside its manifest unless said otherwise.
+    """Write a batch's index page, at `index_beside` its manifest unless said otherwise.
 
     `clips` is how many there are in all (None: as many as the manifest has). A batch that `goes_on` has a page that
     loads itself anew. A page that is read `away` from here links to nothing but the posters that go with it.
@@ -142,7 +151,7 @@ def write_wall(
     Raises:
         BadInput: the manifest can't be used.
     """
-    target = destination or manifest.with_name("index.html")
+    target = destination or index_beside(manifest)
     ended = read_manifest(manifest)
     cards = tuple(_card(clip, manifest.parent, target, away=away) for clip in ended)
     total = max(clips or 0, len(cards))

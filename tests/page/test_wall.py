@@ -59,6 +59,18 @@ def test_a_clip_without_a_page_of_its_own_leads_to_its_film_and_shows_the_batch_
     assert all('src="./posters/a.jpg"' in text for text in (here, away))
 
 
+def test_rows_of_one_source_are_clips_each(tmp_path: Path) -> None:
+    lines = manifest(tmp_path, {**DONE, "name": "a-1"}, {**DONE, "name": "a-2"}, {**FAILED, "name": "a-1"})
+    assert [(clip.name, clip.status) for clip in read_manifest(lines)] == [("a-1", "failed"), ("a-2", "completed")]
+
+
+def test_a_page_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<h1>My shop</h1>")
+    lines = manifest(tmp_path, DONE)
+    assert [write_wall(lines).name for _ in range(2)] == ["reelflow-index.html"] * 2
+    assert (tmp_path / "index.html").read_text() == "<h1>My shop</h1>"
+
+
 def test_the_last_line_of_a_clip_counts_and_one_that_is_being_written_does_not(tmp_path: Path) -> None:
     path = manifest(tmp_path, {**DONE, "status": "failed"}, DONE)
     with path.open("a") as more:
