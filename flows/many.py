@@ -124,10 +124,12 @@ class _Works:
                 self.manifest.add(_estimated(one))
             return {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
+            begun = time.monotonic()
+
             async def make(one: Looked) -> None:
                 await self._make(one)
                 tally = self.summary.tally
-                running.move(tally.ended / len(self.clips), tally.told())
+                running.move(tally.ended / len(self.clips), tally.told_under_way(time.monotonic() - begun))
 
             await self._side_by_side(looked, make, self.many.window)
         return self._ended({**told, **self._told(len(to_make), cost)})

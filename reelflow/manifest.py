@@ -146,6 +146,13 @@ class Tally:
         else:
             self.cost_usd += line.cost_usd
 
+    def told_under_way(self, seconds: float) -> str:
+        """The counts, the price so far and the time left, after so many seconds."""
+        told = [self.told(), "price unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"]
+        if 0 < self.ended < self.clips:
+            told.append(f"about {seconds / self.ended * (self.clips - self.ended):.0f} s left")
+        return ", ".join(told)
+
     def told(self) -> str:
         """The counts in words."""
         bad = [f"{self.failed} failed"] if self.failed else []

@@ -170,3 +170,4 @@ def test_a_tally_counts_what_ended_and_how() -> None:
     for status in (RunStatus.COMPLETED, RunStatus.REFUSED, RunStatus.UNDECIDED):
         tally.count(line_of(Report("r", status), "x", took=0))
     assert (tally.ended, tally.bad, tally.told()) == (3, 2, "1 of 4 completed, 1 failed, 1 to be decided")
+    assert tally.told_under_way(30.0).endswith(", about 10 s left")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.cli.terminal import escape, plain_console, say, say_json, shown_phases
-from reelflow.errors import ReelflowError
+from reelflow.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +81,12 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         except RuntimeError as error:
             if "ephemeral Prefect API server" not in str(error):
                 raise
+            from prefect.settings import get_current_settings
+
+            home = get_current_settings().home
+            if not home.is_dir():
+                raise BadInput(f"Prefect's folder {home} can't be made: set PREFECT_HOME to one that can.",
+                               field="PREFECT_HOME") from error
             raise ReelflowError("Prefect's server did not start in time: end other work on this machine, or start one "
                                 "with `prefect server start` and set PREFECT_API_URL.") from error
         finally:

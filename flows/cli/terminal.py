@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tasks.phase import Moment
 
+EACH_SECONDS = 10.0
 NOTHING_DONE: dict[str, Any] = {
     "output": None, "job_ids": [], "billed_seconds": 0.0, "cost_usd": 0.0, "flow_run_id": None, "stand_in": False,
 }
@@ -87,10 +89,11 @@ def shown_phases(*, quiet: bool) -> Iterator[None]:
 
 
 class _Lines:
-    """A line when a phase says something new about itself, and one when it ends."""
+    """A line when a phase says something new about itself, one now and then while it goes on, and one when it ends."""
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
+        self._said_at: dict[str, float] = {}
 
     def move(self, moment: Moment) -> None:
         title = f"{moment.phase} {moment.of}".strip()
@@ -99,6 +102,11 @@ class _Lines:
         elif moment.done is None and moment.note and self._said.get(title) != moment.note.partition(",")[0]:
             self._said[title] = moment.note.partition(",")[0]
             say(f"{title}: {moment.note}")
+        elif moment.done is not None and moment.note:
+            now = time.monotonic()
+            if now - self._said_at.setdefault(title, now) >= EACH_SECONDS:
+                self._said_at[title] = now
+                say(f"{title}: {moment.done:.0%}, {moment.note}")
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
 
 
 def index_beside(manifest: Path) -> Path:
-    """Where the index page of a batch goes: `index.html` beside its manifest, unless somebody else's page lies there."""
+    """Where a batch's index page goes: `index.html` beside its manifest, unless somebody else's page lies there."""
     index = manifest.with_name(f"{manifest.stem.replace('manifest', 'index')}.html")
     if index.is_file() and 'id="reelflow-card"' not in index.read_text("utf-8", errors="replace"):
         return index.with_name(f"reelflow-{index.name}")
