@@ -159,7 +159,7 @@ async def test_a_silent_run_is_taken_up_again_and_one_whose_last_sign_came_after
     acted = EventFilter(event=EventNameFilter(
         name=["prefect.automation.action.executed", "prefect.automation.action.failed"]))
     async with impatient(SILENT), get_client() as client, get_events_subscriber(filter=acted) as events:
-        found = await client.read_deployment_by_name("clean/clean")
+        found = await client.read_deployment_by_name("image/image")
         runs = {}
         for becomes, state in states.items():
             # No worker is to take it: what counts is what becomes of its state.
