@@ -10,7 +10,16 @@ from pydantic import SecretStr
 
 from reelflow.compile import Known, compile_recipe
 from reelflow.destination import Destination, check_folder, refuse_existing
-from reelflow.errors import BadInput, Fault, OverBudget, QueueFault, QueueUnreachable, Refused
+from reelflow.errors import (
+    BadInput,
+    Fault,
+    KeyRefused,
+    OverBudget,
+    QueueFault,
+    QueueRefused,
+    QueueUnreachable,
+    Refused,
+)
 from reelflow.media.media_step import MediaStep
 from reelflow.media.probe import Probe, probe
 from reelflow.model_step import ModelStep
@@ -98,6 +107,7 @@ async def preflight(
     Raises:
         BadInput, BadRecipe, BadMedia: what can't be used, and why.
         QueueUnreachable, KeyRefused: the queue isn't there, or doesn't take the key.
+        QueueRefused: it does not say what a rolling name stands for.
     """
     limit = read_limit(max_cost_usd)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
@@ -124,8 +134,13 @@ async def preflight(
             await check_queue(settings, model)
 
 
-async def check_queue(settings: Settings, model: str) -> str:
-    """What `model` stands for, asked of the queue that the settings name. Raises QueueUnreachable, KeyRefused."""
+async def check_queue(settings: Settings, model: str) -> None:
+    """Ask the queue that the settings name what `model` stands for, which costs nothing and shows that it is there.
+
+    Raises:
+        QueueUnreachable, KeyRefused: the queue isn't there, or doesn't take the key.
+        QueueRefused: the name is a rolling one, and the queue does not say for what.
+    """
     from reelflow.job.client import QueueClient
 
     if settings.api_key is None:
@@ -133,8 +148,11 @@ async def check_queue(settings: Settings, model: str) -> str:
     key: SecretStr = settings.api_key
     async with QueueClient(settings.queue_url, key, connect_timeout=settings.connect_timeout) as client:
         try:
-            return await client.resolve(model)
+            await client.resolve(model)
         except QueueFault as fault:
             if fault.status is None:
                 raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
-            return model
+        except QueueRefused as refusal:
+            # A name that is a model's own needs no answer: what the queue takes, the submit will show.
+            if isinstance(refusal, KeyRefused) or settings.model_table[model].rolling:
+                raise

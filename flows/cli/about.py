@@ -159,7 +159,7 @@ async def _queue(settings: Settings) -> tuple[str, bool | None, str]:
     if settings.uses_standin:
         return "queue", None, "the embedded stand-in (neither DECART_API_KEY nor DECART_BASE_URL is set)"
     try:
-        await check_queue(settings, "lucy-restyle-latest")
+        await check_queue(settings, "lucy-restyle-2")
     except ReelflowError as error:
         return "queue", False, error.message
     return "queue", True, f"{settings.queue_url} answers and takes the key"

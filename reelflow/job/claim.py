@@ -121,11 +121,19 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
             )
         # What a stand-in draws is never paid, and must not use up what may be spent elsewhere.
         here = purchases.c.queue == intent.queue
-        query = sa.select(sa.func.sum(sa.func.coalesce(purchases.c.output_cost, purchases.c.cost))).where(
+        cost = sa.func.coalesce(purchases.c.output_cost, purchases.c.cost)
+        query = sa.select(sa.func.sum(cost), sa.func.count() - sa.func.count(cost)).where(
             within, purchases.c.state != State.REFUSED,
             here if intent.stand_in else sa.or_(here, purchases.c.stand_in == 0),
         )
-        spent = connection.execute(query).scalar() or Decimal(0)
+        known, unpriced = connection.execute(query).one()
+        if unpriced:
+            raise OverBudget(
+                f"{unpriced} of the jobs bought {period} already {'has' if unpriced == 1 else 'have'} no known price, so "
+                f"that nobody can say what is left of the limit {name} of {_usd(limit)} USD: nothing was sent. Take the "
+                "limit away, or wait until it counts anew."
+            )
+        spent = known or Decimal(0)
         if spent + intent.cost > limit:
             raise OverBudget(
                 f"This would cost {_usd(intent.cost)} USD, and {_usd(spent)} USD of the limit {name} of {_usd(limit)} "

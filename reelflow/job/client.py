@@ -199,28 +199,27 @@ class QueueClient:
             yield self._content_of(response, at)
 
     async def resolve(self, name: str) -> str:
-        """What a model's name stands for now; the name itself where the queue can't or won't say.
+        """What a model's name stands for now.
 
         Raises:
+            QueueRefused: the queue can't or won't say, or not readably.
             KeyRefused, QueueBusy, QueueFault: as for `status`.
         """
         request = self._made[0].build_request("POST", f"{self.base_url}/v1/models/resolve", json={"model": name})
         try:
             async with self._answered(request) as response:
-                body = await self._read(response)
+                body, status = await self._read(response), response.status_code
         except KeyRefused:
             raise
         except QueueRefused as refusal:
-            # It has no such route, or has not heard of this name there: what it takes, the submit will show.
-            logger.info("%s is taken as it is: %s", name, refusal.message)
-            return name
+            raise _unresolved(name, refusal.message, refusal.status) from None
         try:
             found = resolved_of(json.loads(body), name)
         except (ValueError, RecursionError):
             found = None
         if found is None:
-            logger.warning("%s did not say readably what %s stands for; it is taken as it is.", self.address, name)
-        return found or name
+            raise _unresolved(name, f"The queue at {self.address} did not answer readably", status)
+        return found
 
     async def submit_and_poll(
         self,
@@ -404,6 +403,14 @@ class QueueClient:
         if not self.stand_in and STANDIN_HEADER in response.headers:
             self.stand_in = True
             logger.info("%s is reelflow's stand-in and not the real queue.", self.address)
+
+
+def _unresolved(name: str, why: str, status: int) -> QueueRefused:
+    """Never the name itself in place of an answer: the ledger would take what it stands for later for another wish."""
+    return QueueRefused(
+        f"{why.rstrip('.')}, so that it is not known what the model {name} stands for now; nothing was sent. Try again, "
+        "or name the model itself: `reelflow models` lists them.", status=status,
+    )
 
 
 def _no_certificates() -> ssl.SSLContext:

@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import logging
 import resource
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from reelflow.job.collect import fetch_job
 from reelflow.job.decision import resolve_unknown
 from reelflow.job.entry import Limits, Paid, Standing, State, spend_of
 from reelflow.job.ledger import Ledger
+from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
 from reelflow.store import Store, digest_of
 
@@ -250,6 +251,15 @@ async def test_an_unknown_price_is_not_taken_for_zero(shop: Shop) -> None:
     await shop.buy(cost=None)
     spend = spend_of(await shop.ledger.purchases())
     assert (spend.jobs, spend.usd, spend.unpriced) == (1, 0, 1)
+
+
+async def test_what_was_bought_at_an_unknown_price_is_not_taken_for_zero_by_a_later_limit(shop: Shop) -> None:
+    await shop.buy(film_wish(shop.media, "one"), cost=None, flow_run_id="run-1")
+    for limits in (Limits(per_run=USD(100)), Limits(per_day=USD(100))):
+        with pytest.raises(OverBudget, match="1 of the jobs bought .* already has no known price"):
+            await shop.buy(film_wish(shop.media, "two"), cost=USD("0.10"), limits=limits, flow_run_id="run-1")
+    await shop.buy(film_wish(shop.media, "two"), cost=USD("0.10"), limits=Limits(per_run=USD(1)), flow_run_id="run-2")
+    assert shop.standin.jobs_made == 2
 
 
 async def test_what_may_have_been_paid_counts_against_the_limit(shop: Shop) -> None:
@@ -500,3 +510,25 @@ async def test_a_name_that_moves_is_asked_about_again_when_the_queue_stumbles(wo
         bought = await buy(ledger, client, Store(work_dir), wish, seconds=1, cost=None, rule=QUICK)
         assert (bought.model, bought.job_id) == ("lucy-2.6", "j")
         assert [asked.path for asked in server.asked] == ["/v1/models/resolve"] * 3 + ["/v1/jobs/lucy-latest"]
+
+
+async def test_a_queue_that_forgets_what_a_name_stands_for_for_a_moment_sells_nothing_twice(
+    work_dir: Path, media: Path,
+) -> None:
+    said = (
+        answer(200, '{"model": "lucy-2.6"}'), answer(200, '{"job_id": "j", "status": "x"}'), answer(404),
+        answer(200, '{"model": "lucy-2.6"}'),
+    )
+    async with (
+        scripted(*said) as server, QueueClient(server.url, SecretStr("k")) as client,
+        Ledger.open(None, work_dir=work_dir) as ledger,
+    ):
+        def bought() -> Awaitable[Bought]:
+            wish = Wish(MODELS["lucy-latest"], media / "film.mp4", prompt="snow")
+            return buy(ledger, client, Store(work_dir), wish, seconds=1, cost=None, rule=QUICK)
+
+        first = await bought()
+        with pytest.raises(QueueRefused, match="what the model lucy-latest stands for now; nothing was sent"):
+            await bought()
+        assert (await bought()).job_id == first.job_id
+        assert [asked.path for asked in server.asked].count("/v1/jobs/lucy-latest") == 1
