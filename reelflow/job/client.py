@@ -11,7 +11,6 @@ import contextlib
 import functools
 import json
 import logging
-import re
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,7 +30,8 @@ from reelflow.errors import (
     SubmitUnknown,
 )
 from reelflow.job.answers import line_of, resolved_of, words_of
-from reelflow.job.fetch import Content, fetch, save
+from reelflow.job.content import Content, read_content, read_picture
+from reelflow.job.fetch import fetch, save
 from reelflow.job.form import Form, OnBytes
 from reelflow.job.meaning import Refusal
 from reelflow.job.pace import Pace
@@ -159,7 +159,8 @@ class QueueClient:
         """
         async with self._posted(wish, on_bytes) as response:
             try:
-                await save(self._picture_of(response), destination)
+                pieces = self._pieces(response)
+                await save(read_picture(self.address, response.status_code, response.headers, pieces), destination)
             except (QueueFault, OSError) as fault:
                 raise SubmitUnknown(
                     f"{self.address} edited the picture, but it was not brought over whole ({str(fault).rstrip('.')}): "
@@ -196,7 +197,8 @@ class QueueClient:
         """
         headers = {"Range": f"bytes={at}-", "If-Range": validator} if at and validator else {}
         async with self._asked(f"/v1/jobs/{_segment(job_id)}/content", headers=headers) as response:
-            yield self._content_of(response, at)
+            pieces = self._pieces(response)
+            yield read_content(self.address, response.status_code, response.headers, pieces, asked_at=at)
 
     async def resolve(self, name: str) -> str:
         """What a model's name stands for now.
@@ -358,29 +360,6 @@ class QueueClient:
         except QueueFault as fault:
             raise SubmitUnknown(f"{fault.message.rstrip('.')}: a job has most likely been bought.") from None
 
-    def _content_of(self, response: httpx.Response, asked_at: int) -> Content:
-        """The media in an answer. Raises QueueFault where the answer holds something else."""
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind.startswith("text/") or kind in ("application/json", "application/problem+json"):
-            raise QueueFault(f"The queue at {self.address} answered with {kind} in place of media.")
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise QueueFault(f"The queue at {self.address} packed the media in a way that was not asked for.")
-        length = response.headers.get("Content-Length", "")
-        at, total = 0, int(length) if length.isdecimal() else None
-        if response.status_code == 206:
-            # A part may end before the whole does, so its own length says nothing of the whole's.
-            at, total = _range_of(response.headers.get("Content-Range", ""))
-            if at != asked_at:
-                raise QueueFault(f"The queue at {self.address} answered with another part than the one asked for.")
-        return Content(at=at, total=total, validator=_validator_of(response), pieces=self._pieces(response))
-
-    def _picture_of(self, response: httpx.Response) -> Content:
-        """The picture in an answer. Raises QueueFault where the answer holds something else."""
-        kind = response.headers.get("Content-Type", "image/png").lower()
-        if not kind.startswith(("image/", "application/octet-stream")):
-            raise QueueFault(f"The answer holds {line_of(kind)} in place of a picture.")
-        return self._content_of(response, 0)
-
     async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
         try:
             async for piece in response.aiter_raw():
@@ -408,8 +387,8 @@ class QueueClient:
 def _unresolved(name: str, why: str, status: int) -> QueueRefused:
     """Never the name itself in place of an answer: the ledger would take what it stands for later for another wish."""
     return QueueRefused(
-        f"{why.rstrip('.')}, so that it is not known what the model {name} stands for now; nothing was sent. Try again, "
-        "or name the model itself: `reelflow models` lists them.", status=status,
+        f"{why.rstrip('.')}, so that it is not known what the model {name} stands for now; nothing was sent. Try "
+        "again, or name the model itself: `reelflow models` lists them.", status=status,
     )
 
 
@@ -421,21 +400,6 @@ def _no_certificates() -> ssl.SSLContext:
 def _segment(job_id: str) -> str:
     """A job id as a piece of a path: sent as it is, as the SDKs do, but for what would make it another path."""
     return quote(job_id, safe="!$&'()*+,;=:@-._~")
-
-
-def _range_of(content_range: str) -> tuple[int, int | None]:
-    """Where a part begins and how long the whole is (None: not said); it begins at -1 where that can't be read."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
-    if found is None:
-        return -1, None
-    return int(found[1]), None if found[2] == "*" else int(found[2])
-
-
-def _validator_of(response: httpx.Response) -> str | None:
-    """What proves in a later request that the content is still the same; a weak ETag does not."""
-    tag: str = response.headers.get("ETag", "")
-    dated: str | None = response.headers.get("Last-Modified")
-    return tag if tag.startswith('"') else dated
 
 
 def _why(error: httpx.RequestError, timeout: httpx.Timeout) -> str:

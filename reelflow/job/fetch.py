@@ -9,14 +9,14 @@ import logging
 import os
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from reelflow.errors import FetchFailed, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
+from reelflow.job.content import Content
 from reelflow.job.form import OnBytes
 
 logger = logging.getLogger(__name__)
@@ -24,16 +24,6 @@ logger = logging.getLogger(__name__)
 _MAX_PAUSE = 30.0
 _WORTH_COUNTING = 1024 * 1024
 _WRITTEN_AT_ONCE = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Media that is coming in: from byte `at` of `total` (None where the queue does not say), piece by piece."""
-
-    at: int
-    total: int | None
-    validator: str | None
-    pieces: AsyncIterator[bytes]
 
 
 OpenContent = Callable[[int, str | None], contextlib.AbstractAsyncContextManager[Content]]

@@ -256,7 +256,7 @@ async def test_an_unknown_price_is_not_taken_for_zero(shop: Shop) -> None:
 async def test_what_was_bought_at_an_unknown_price_is_not_taken_for_zero_by_a_later_limit(shop: Shop) -> None:
     await shop.buy(film_wish(shop.media, "one"), cost=None, flow_run_id="run-1")
     for limits in (Limits(per_run=USD(100)), Limits(per_day=USD(100))):
-        with pytest.raises(OverBudget, match="1 of the jobs bought .* already has no known price"):
+        with pytest.raises(OverBudget, match="One job without a known price was bought"):
             await shop.buy(film_wish(shop.media, "two"), cost=USD("0.10"), limits=limits, flow_run_id="run-1")
     await shop.buy(film_wish(shop.media, "two"), cost=USD("0.10"), limits=Limits(per_run=USD(1)), flow_run_id="run-2")
     assert shop.standin.jobs_made == 2

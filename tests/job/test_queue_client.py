@@ -198,7 +198,7 @@ async def test_a_name_is_resolved_from_any_shape_of_answer(said: str, resolved: 
 @pytest.mark.parametrize("said", ["{}", "no json", "[]", "null", "[" * 5000])
 async def test_a_name_is_never_taken_for_itself_where_the_answer_can_t_be_read(said: str) -> None:
     async with scripted(answer(200, said)) as server, client_of(server.url) as client:
-        with pytest.raises(QueueRefused, match="did not answer readably, so that .* nothing was sent"):
+        with pytest.raises(QueueRefused, match=r"did not answer readably, so that .* nothing was sent"):
             await client.resolve("lucy-latest")
 
 
