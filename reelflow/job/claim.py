@@ -131,8 +131,8 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
             jobs = "One job" if unpriced == 1 else f"{unpriced} jobs"
             raise OverBudget(
                 f"{jobs} without a known price {'was' if unpriced == 1 else 'were'} bought {period} already, so that "
-                f"nobody can say what is left of the limit {name} of {_usd(limit)} USD: nothing was sent. Take the limit "
-                "away, or wait until it counts anew."
+                f"nobody can say what is left of the limit {name} of {_usd(limit)} USD: nothing was sent. Take the "
+                "limit away, or wait until it counts anew."
             )
         spent = known or Decimal(0)
         if spent + intent.cost > limit:
