@@ -114,6 +114,14 @@ class Pictures:
             for cell in self.feed.cells:
                 yield from cell.feeds()
 
+    def films(self) -> Iterator[Probe]:
+        """The films that are read themselves, not what a job made of them."""
+        if isinstance(self.feed, FromFilm):
+            yield self.feed.film
+        elif isinstance(self.feed, SideBySide):
+            for cell in self.feed.cells:
+                yield from cell.films()
+
     def read_at_least(self, made: int) -> int:
         """How many of a film's frames are read at least where `made` frames come out over all of the clip's time."""
         if not isinstance(self.feed, FromFilm) or any(op.step.cuts for op in self.ops):

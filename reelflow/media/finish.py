@@ -15,7 +15,7 @@ from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, s
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
 from reelflow.media.outputs import choose_encoding, sound_warnings
-from reelflow.media.prepare import decoding_warnings, probe_made
+from reelflow.media.prepare import check_steady, decoding_warnings, probe_made
 from reelflow.media.probe import Probe
 from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
 from reelflow.media.sound_check import run_with_sounds
@@ -47,6 +47,7 @@ async def finish(
 
     Raises:
         BadInput: a step's file can't be used.
+        BadMedia: a film can't be turned upright.
         BadResult: with `strict`, a warning.
         MediaFailed: ffmpeg failed, or what it made isn't what was planned; nothing is left under a final name.
         MediaTimeout: it took too long.
@@ -67,6 +68,7 @@ async def finish(
             phase, lambda kept: finish_arguments(kept, takes, given, made), given, folder=Path(folder), ffmpeg=ffmpeg,
             timeout=timeout, on_progress=on_progress,
         )
+        check_steady((*phase.pictures.films(), *(takes[feed.job].result for feed in phase.pictures.feeds())), ended)
         films: list[Probe | None] = []
         for (output, path), part in zip(targets, parts, strict=True):
             film = await _made(output, part)

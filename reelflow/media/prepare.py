@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ async def prepare(
 
     Raises:
         BadInput: with `strict`, a warning.
+        BadMedia: the film can't be turned upright.
         MediaFailed: ffmpeg failed, or what it made isn't what was planned.
         MediaTimeout: it took too long.
     """
@@ -68,6 +69,7 @@ async def prepare(
         # Named by what it is: the part's own name ends in something else.
         arguments = prepare_arguments(phase, takes, given, part, suffix=destination.suffix)
         ended = await make(arguments)
+        check_steady(phase.pictures.films(), ended)
         made = await probe_made(part, phase.title)
         check_prepared(phase, made)
         warnings: tuple[str, ...] = ()
@@ -110,6 +112,19 @@ def count_errors(ended: Ended) -> int:
     errors = max((int(found) for found in _DECODE_ERRORS.findall(ended.stderr)), default=0)
     told = (line for line in ended.stderr.splitlines() if "[error]" in line)
     return max(errors, sum(_OF_SOUND.search(line) is None for line in told))
+
+
+def check_steady(films: Iterable[Probe], ended: Ended) -> None:
+    """Refuse a film that is stored turned and changes its size on the way. Raises BadMedia.
+
+    ffmpeg turns films before any filter of ours can bring their pictures to one size, and its transposing goes by the
+    first picture: of a smaller one it would read on behind its end. Turning them ourselves is no way out (see
+    `open_film`).
+    """
+    turned = next((film for film in films if film.turn or film.mirrored), None)
+    if ended.resized and turned is not None:
+        raise BadMedia(f"{turned.path.name} is stored turned and changes the size of its pictures on the way, so that it "
+                       "can't be turned upright: convert it to one size first.")
 
 
 def check_prepared(wanted: Prepare, made: Probe) -> None:

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import glob
 import os
+import re
 import resource
 import shutil
 import signal
@@ -20,6 +21,9 @@ from pathlib import Path
 from reelflow.errors import BadInput, MediaFailed, MediaTimeout
 
 TAIL_BYTES = 16_384
+# What both builds say where a picture is of another kind than the first, once or for each of them.
+_CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
+_CHANGED_BYTES = 256
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,11 +48,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a finished process left: standard output (where it was kept) and the last lines of standard error."""
+    """What a finished process left: standard output (where it was kept) and the last lines of standard error.
+
+    `resized` is whether ffmpeg, when asked to be verbose, told of pictures that changed their size on the way.
+    """
 
     stdout: bytes
     stderr: str
     last: Progress
+    resized: bool = False
 
 
 NO_LIMITS = Limits()
@@ -132,11 +140,16 @@ async def _process(arguments: Sequence[str], limits: Limits) -> AsyncIterator[as
             await asyncio.shield(process.wait())
 
 
-async def _read_tail(stream: asyncio.StreamReader) -> bytes:
-    tail = b""
+async def _read_tail(stream: asyncio.StreamReader) -> tuple[bytes, bool]:
+    """The end of what is said, and whether anything in it was said of another size."""
+    tail, resized = b"", False
     while chunk := await stream.read(65_536):
-        tail = (tail + chunk)[-TAIL_BYTES:]
-    return tail
+        read = tail + chunk
+        resized = resized or any(
+            found.group(1, 2) != found.group(3, 4)
+            for found in _CHANGED.finditer(read, len(tail) - min(len(tail), _CHANGED_BYTES)))
+        tail = read[-TAIL_BYTES:]
+    return tail, resized
 
 
 async def _read_progress(stream: asyncio.StreamReader, on_progress: Callable[[Progress], None] | None) -> Progress:
@@ -190,7 +203,7 @@ async def run_ffmpeg(
     try:
         async with asyncio.timeout(timeout), _process(command, limits) as process:
             assert process.stdout is not None and process.stderr is not None
-            last, tail, code = await asyncio.gather(
+            last, (tail, resized), code = await asyncio.gather(
                 _read_progress(process.stdout, on_progress), _read_tail(process.stderr), process.wait()
             )
     except TimeoutError:
@@ -201,7 +214,7 @@ async def run_ffmpeg(
                           stderr=stderr)
     if code != 0:
         raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
-    return Ended(b"", stderr, last)
+    return Ended(b"", stderr, last, resized)
 
 
 async def run_python(
@@ -226,7 +239,7 @@ async def run_python(
                 if len(said) > max_output:
                     errors.cancel()
                     raise MediaFailed(f"{module} said more than {max_output} bytes.")
-            tail, code = await asyncio.gather(errors, process.wait())
+            (tail, _), code = await asyncio.gather(errors, process.wait())
     except TimeoutError:
         raise MediaTimeout(f"{module} took longer than {timeout:g} s and was stopped.") from None
     stderr = tail.decode("utf-8", "replace").strip()

@@ -21,7 +21,7 @@ from reelflow.media.geometry import Size
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
-from reelflow.media.prepare import Prepared, decoding_warnings, probe_made
+from reelflow.media.prepare import Prepared, check_steady, decoding_warnings, probe_made
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
 from reelflow.media.segment_command import (
@@ -44,6 +44,7 @@ async def prepare_pieces(
     """Make the films that are sent, `piece-0001.mp4` and so on in `folder`: one encode, cut as it runs.
 
     Raises:
+        BadMedia: the film can't be turned upright.
         MediaFailed: ffmpeg failed, or a piece isn't what was planned.
         MediaTimeout: it took too long.
     """
@@ -57,6 +58,7 @@ async def prepare_pieces(
             arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
             limits=film_limits(timeout, most_bytes=phase.max_bytes),
         )
+        check_steady(phase.pictures.films(), ended)
         feed = phase.pictures.feed
         damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
         for number, piece in enumerate(pieces, 1):

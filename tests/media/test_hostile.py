@@ -16,15 +16,19 @@ from typing import Any
 
 import av
 import pytest
-from nasty import encoded, later
+from nasty import encoded, later, run
 from numbered import write_numbered
-from one_job import finish, plan_of, prepare
+from one_job import finish, given, plan_of, prepare
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout, Refused
+import reelflow.media.steps  # noqa: F401 - `flip` is known by its name
+from reelflow.compile import Known, compile_recipe
+from reelflow.errors import BadInput, BadMedia, MediaFailed, MediaTimeout, Refused
+from reelflow.media.finish import finish as finish_phase
 from reelflow.media.picture import write_poster
 from reelflow.media.probe import probe
 from reelflow.media.run import Progress
-from reelflow.models import Model
+from reelflow.models import Model, ModelTable
+from reelflow.recipe import parse_recipe
 
 
 @pytest.fixture
@@ -187,7 +191,7 @@ async def test_a_killed_parent_takes_its_ffmpeg_along(
         import asyncio, sys
         from pathlib import Path
         sys.path.insert(0, sys.argv.pop())
-        from one_job import finish, plan_of, prepare
+        from one_job import finish, given, plan_of, prepare
         from reelflow.media.probe import probe
         from reelflow.models import parse_row
 
@@ -284,3 +288,27 @@ async def test_pictures_that_get_smaller_midway_show_no_other_memory(
     with av.open(str(sent.path)) as opened:
         darkest = [int(frame.to_ndarray(format="gray").min()) for frame in opened.decode(video=0)]
     assert len(darkest) == 24 and min(darkest) > 200
+
+
+@pytest.mark.parametrize("room", ["prepare", "finish"])
+async def test_a_film_that_is_turned_and_changes_its_size_is_refused(
+    room: str, build: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """ffmpeg turns it by its first picture before we get to it, and of a smaller one would show other memory."""
+    for size in ("320x180", "64x200"):
+        encoded("-c:v", "libx264", "-preset", "ultrafast", "-bf", "0",
+                picture=f"color=white:s={size}:r=25:d=0.6,format=yuv420p")(ffmpeg, work_dir / f"{size}.h264")
+    both = work_dir / "both.h264"
+    both.write_bytes(b"".join((work_dir / f"{size}.h264").read_bytes() for size in ("320x180", "64x200")))
+    run(ffmpeg, "-r", "25", "-i", both, "-c", "copy", work_dir / "both.mp4")
+    source = work_dir / "in.mp4"
+    run(ffmpeg, "-display_rotation", "90", "-i", work_dir / "both.mp4", "-c", "copy", source)
+    sent, done = work_dir / "sent.mp4", work_dir / "done.mp4"
+    with pytest.raises(BadMedia, match="in.mp4 is stored turned and changes the size of its pictures on the way"):
+        if room == "prepare":
+            await prepare(plan_of(await probe(source), small_model), sent, ffmpeg=build, timeout=20)
+        else:
+            recipe = parse_recipe({"name": "flip", "steps": [{"flip": "horizontal"}]})
+            plan = compile_recipe(recipe, await probe(source), Known(ModelTable.standard()))
+            await finish_phase(plan.finish, {}, given(work_dir), [done], source=plan.source, ffmpeg=build, timeout=20)
+    assert not sent.exists() and not done.exists()
