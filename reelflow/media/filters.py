@@ -49,8 +49,12 @@ def take(stream: Stream, box: Box, whole: Size) -> Stream:
 
 
 def at_rate(stream: Stream, rate: Fraction, *, lead: str) -> Stream:
-    """Pictures at an even `rate` from 0 on; `lead` is the time that the filter takes off, as an expression."""
-    return stream.filter("settb", "AVTB").filter("setpts", lead).filter(
+    """Pictures at an even `rate` from 0 on; `lead` is the time that the filter takes off, as an expression.
+
+    The last picture comes twice: 5.1 takes the end of a file for earlier than its last picture where the pictures do
+    not begin with the file (MPEG-TS, a late picture in MP4), and then drops what came last.
+    """
+    return stream.filter("tpad", stop=1, stop_mode="clone").filter("settb", "AVTB").filter("setpts", lead).filter(
         "fps", fps=_ratio(rate), start_time=0, round="up"
     )
 

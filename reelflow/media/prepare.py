@@ -123,8 +123,8 @@ def check_steady(films: Iterable[Probe], ended: Ended) -> None:
     """
     turned = next((film for film in films if film.turn or film.mirrored), None)
     if ended.resized and turned is not None:
-        raise BadMedia(f"{turned.path.name} is stored turned and changes the size of its pictures on the way, so that it "
-                       "can't be turned upright: convert it to one size first.")
+        raise BadMedia(f"{turned.path.name} is stored turned and changes the size of its pictures on the way, so that "
+                       "it can't be turned upright: convert it to one size first.")
 
 
 def check_prepared(wanted: Prepare, made: Probe) -> None:
@@ -145,7 +145,8 @@ def check_prepared(wanted: Prepare, made: Probe) -> None:
 
 def decoding_warnings(source: Probe, frames: int, ended: Ended) -> list[str]:
     """What ffmpeg's last lines tell of damage in the source, of which `frames` should have been read."""
-    counted = [int(found) for found in _FRAMES_IN.findall(ended.stderr)]
+    # The last one is counted twice (see `filters.at_rate`).
+    counted = [int(found) - 1 for found in _FRAMES_IN.findall(ended.stderr)]
     # The filters stop asking once they have their last frame, so the very last ones may never be read.
     unread = 2 + int(source.rate / 5)
     if counted and not source.varies and max(counted) < frames - unread:

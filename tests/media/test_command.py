@@ -52,19 +52,20 @@ def test_prepare_a_whole_film() -> None:
     assert prepare_arguments(WHOLE.jobs[0].prepare, {}, GIVEN, SENT) == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-filter_complex",
-        "[0:V:0]settb=AVTB[s0];"
-        "[s0]setpts=PTS-STARTPTS-0.01635/TB[s1];"
-        "[s1]fps=fps=22:round=up:start_time=0[s2];"
-        "[s2]scale=1252:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
-        "ge=tv:out_color_matrix=bt709:out_range=tv[s3];"
-        "[s3]format=yuv420p[s4];"
-        "[s4]pad=1280:704:14:0[s5];"
-        "[s5]tpad=stop=-1:stop_mode=clone[s6];"
-        "[s6]trim=end_frame=220[s7];"
-        "[s7]sidedata=delete[s8];"
-        "[s8]setsar=1[s9];"
-        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10]",
-        "-map", "[s10]", "-f", "mp4", "-bufsize", "134217728", "-c:v", "libx264", "-crf", "15", "-fflags",
+        "[0:V:0]tpad=stop=1:stop_mode=clone[s0];"
+        "[s0]settb=AVTB[s1];"
+        "[s1]setpts=PTS-STARTPTS-0.01635/TB[s2];"
+        "[s2]fps=fps=22:round=up:start_time=0[s3];"
+        "[s3]scale=1252:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
+        "ge=tv:out_color_matrix=bt709:out_range=tv[s4];"
+        "[s4]format=yuv420p[s5];"
+        "[s5]pad=1280:704:14:0[s6];"
+        "[s6]tpad=stop=-1:stop_mode=clone[s7];"
+        "[s7]trim=end_frame=220[s8];"
+        "[s8]sidedata=delete[s9];"
+        "[s9]setsar=1[s10];"
+        "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
+        "-map", "[s11]", "-f", "mp4", "-bufsize", "134217728", "-c:v", "libx264", "-crf", "15", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
         "-1", "-maxrate", "67108864", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4",
         "file:/films/sent.mp4",
@@ -79,18 +80,19 @@ def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
         "[0:V:0]trim=start=19.970284[s0];"
         "[s0]scale=1920:1080[s1];"
         "[s1]crop=1920:1056:0:12:exact=1[s2];"
-        "[s2]settb=AVTB[s3];"
-        "[s3]setpts=PTS-(20.002983)/TB[s4];"
-        "[s4]fps=fps=22:round=up:start_time=0[s5];"
-        "[s5]scale=1280:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
-        "ge=tv:out_color_matrix=bt709:out_range=tv[s6];"
-        "[s6]format=yuv420p[s7];"
-        "[s7]tpad=stop=-1:stop_mode=clone[s8];"
-        "[s8]trim=end_frame=44[s9];"
-        "[s9]sidedata=delete[s10];"
-        "[s10]setsar=1[s11];"
-        "[s11]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s12]",
-        "-map", "[s12]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
+        "[s2]tpad=stop=1:stop_mode=clone[s3];"
+        "[s3]settb=AVTB[s4];"
+        "[s4]setpts=PTS-(20.002983)/TB[s5];"
+        "[s5]fps=fps=22:round=up:start_time=0[s6];"
+        "[s6]scale=1280:704:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ran"
+        "ge=tv:out_color_matrix=bt709:out_range=tv[s7];"
+        "[s7]format=yuv420p[s8];"
+        "[s8]tpad=stop=-1:stop_mode=clone[s9];"
+        "[s9]trim=end_frame=44[s10];"
+        "[s10]sidedata=delete[s11];"
+        "[s11]setsar=1[s12];"
+        "[s12]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s13]",
+        "-map", "[s13]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
         "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata", "-1", "-maxrate",
         "120000000", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
     ]
@@ -116,15 +118,16 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
         "[s1]scale=1920:1080:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_ra"
         "nge=tv:out_color_matrix=bt709:out_range=tv[s2];"
         "[s2]format=yuv420p[s3];"
-        "[s3]settb=AVTB[s4];"
-        "[s4]setpts=(N-0.49)*1/22/TB[s5];"
-        "[s5]fps=fps=30000/1001:round=up:start_time=0[s6];"
-        "[s6]tpad=stop=-1:stop_mode=clone[s7];"
-        "[s7]trim=end_frame=300[s8];"
-        "[s8]sidedata=delete[s9];"
-        "[s9]setsar=1[s10];"
-        "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
-        "-map", "[s11]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
+        "[s3]tpad=stop=1:stop_mode=clone[s4];"
+        "[s4]settb=AVTB[s5];"
+        "[s5]setpts=(N-0.49)*1/22/TB[s6];"
+        "[s6]fps=fps=30000/1001:round=up:start_time=0[s7];"
+        "[s7]tpad=stop=-1:stop_mode=clone[s8];"
+        "[s8]trim=end_frame=300[s9];"
+        "[s9]sidedata=delete[s10];"
+        "[s10]setsar=1[s11];"
+        "[s11]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s12]",
+        "-map", "[s12]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
         "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
     ]
@@ -140,20 +143,21 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[0:V:0]scale=1920:1056:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in"
         "_range=tv:out_color_matrix=bt709:out_range=tv[s0];"
         "[s0]format=yuv420p[s1];"
-        "[s1]settb=AVTB[s2];"
-        "[s2]setpts=(N-0.49)*1/22/TB[s3];"
-        "[s3]fps=fps=30000/1001:round=up:start_time=0[s4];"
-        "[s4]tpad=stop=-1:stop_mode=clone[s5];"
-        "[s5]trim=end_frame=60[s6];"
-        "[s6]sidedata=delete[s7];"
-        "[s7]setsar=1[s8];"
-        "[s8]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s9];"
-        "[1:a:0]atrim=end=2.002:start=0[s10];"
-        "[s10]aresample=async=1:first_pts=0[s11];"
-        "[s11]apad[s12];"
-        "[s12]atrim=end=2.002[s13];"
-        "[s13]asetnsamples=1024:pad=0[s14]",
-        "-map", "[s9]", "-map", "[s14]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
+        "[s1]tpad=stop=1:stop_mode=clone[s2];"
+        "[s2]settb=AVTB[s3];"
+        "[s3]setpts=(N-0.49)*1/22/TB[s4];"
+        "[s4]fps=fps=30000/1001:round=up:start_time=0[s5];"
+        "[s5]tpad=stop=-1:stop_mode=clone[s6];"
+        "[s6]trim=end_frame=60[s7];"
+        "[s7]sidedata=delete[s8];"
+        "[s8]setsar=1[s9];"
+        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10];"
+        "[1:a:0]atrim=end=2.002:start=0[s11];"
+        "[s11]aresample=async=1:first_pts=0[s12];"
+        "[s12]apad[s13];"
+        "[s13]atrim=end=2.002[s14];"
+        "[s14]asetnsamples=1024:pad=0[s15]",
+        "-map", "[s10]", "-map", "[s15]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
         "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
         "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
     ]
@@ -183,25 +187,26 @@ def test_poster_as_jpeg_names_its_own_colours() -> None:
     assert poster_arguments(film(), Path("/films/.poster.jpg.part"), at=2.0, width=640, suffix=".jpg") == [
         "-loglevel", "level+verbose", "-copyts", "-y", "-format_whitelist", FILM_FORMATS, "-max_pixels", "35389440",
         "-protocol_whitelist", "file", "-reinit_filter", "0", "-i", "file:/clips/in.mp4", "-filter_complex",
-        "[0:V:0]settb=AVTB[s0];"
-        "[s0]setpts=PTS-(2.01635)/TB[s1];"
-        "[s1]fps=fps=30000/1001:round=up:start_time=0[s2];"
-        "[s2]tpad=stop=-1:stop_mode=clone[s3];"
-        "[s3]trim=end_frame=1[s4];"
-        "[s4]scale=640:360:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_rang"
-        "e=tv:out_color_matrix=bt709:out_range=tv[s5];"
-        "[s5]format=yuv420p[s6];"
-        "[s6]sidedata=delete[s7];"
-        "[s7]setsar=1[s8];"
-        "[s8]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s9];"
-        "[s9]scale=flags=bicubic+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=tv[s10];"
-        "[s10]format=rgb24[s11];"
-        "[s11]scale=out_color_matrix=bt601:out_range=pc[s12];"
-        "[s12]format=yuvj420p[s13];"
-        "[s13]setparams=colorspace=bt470bg:range=pc[s14];"
-        "[s14]sidedata=delete[s15];"
-        "[s15]setsar=1[s16]",
-        "-map", "[s16]", "-f", "image2", "-c:v", "mjpeg", "-frames:v", "1", "-map_metadata", "-1", "-q:v", "2",
+        "[0:V:0]tpad=stop=1:stop_mode=clone[s0];"
+        "[s0]settb=AVTB[s1];"
+        "[s1]setpts=PTS-(2.01635)/TB[s2];"
+        "[s2]fps=fps=30000/1001:round=up:start_time=0[s3];"
+        "[s3]tpad=stop=-1:stop_mode=clone[s4];"
+        "[s4]trim=end_frame=1[s5];"
+        "[s5]scale=640:360:flags=lanczos+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_rang"
+        "e=tv:out_color_matrix=bt709:out_range=tv[s6];"
+        "[s6]format=yuv420p[s7];"
+        "[s7]sidedata=delete[s8];"
+        "[s8]setsar=1[s9];"
+        "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s10];"
+        "[s10]scale=flags=bicubic+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=tv[s11];"
+        "[s11]format=rgb24[s12];"
+        "[s12]scale=out_color_matrix=bt601:out_range=pc[s13];"
+        "[s13]format=yuvj420p[s14];"
+        "[s14]setparams=colorspace=bt470bg:range=pc[s15];"
+        "[s15]sidedata=delete[s16];"
+        "[s16]setsar=1[s17]",
+        "-map", "[s17]", "-f", "image2", "-c:v", "mjpeg", "-frames:v", "1", "-map_metadata", "-1", "-q:v", "2",
         "-update", "1", "file:/films/.poster.jpg.part",
     ]
 

@@ -69,6 +69,21 @@ async def test_a_film_that_begins_late_keeps_its_sound_in_place(
     check_beeps(plan, source, finished.path)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", *later(".mov", ".mkv", ".webm")])
+@pytest.mark.parametrize("start", [0.0, 0.5])
+async def test_the_last_frame_of_a_film_that_begins_late_is_sent_and_comes_back(
+    start: float, suffix: str, either: Path, small_model: Model, render: object, work_dir: Path
+) -> None:
+    """The builds do not agree on when such a file ends."""
+    for rate in (Fraction(15), Fraction(30)):  # below and above that of the model
+        source = write_numbered(
+            work_dir / f"in{rate}{suffix}", rate=rate, frames=40, late=0.4, sound_late=0.0, **CONTAINERS[suffix])
+        plan, finished = await there_and_back(source, small_model, either, render, work_dir, start=start)
+        sent = read_numbers(work_dir / "sent.mp4")
+        assert (sent[-1].number, sent[0].number) == (39, int(start * rate + Fraction(1, 2)))
+        check_numbers(plan, finished.path)
+
+
 @pytest.mark.parametrize("cut", [{}, {"start": 0.8, "end": 2.3}], ids=["whole", "cut"])
 async def test_a_film_of_varying_rate_is_shown_at_its_times(
     cut: dict[str, float], either: Path, small_model: Model, render: object, work_dir: Path

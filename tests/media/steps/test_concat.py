@@ -20,9 +20,9 @@ async def test_what_joining_is_for_ffmpeg(tmp_path: Path, make: Make) -> None:
     two = write_numbered(tmp_path / "2.mp4", frames=30, rate=30, size=(160, 90))
     made = await make([{"concat": [str(two)]}], one)
     picture, sound = made.graph.split("[2:a:0]")[0], made.graph[made.graph.index("[2:a:0]"):]
-    assert ("trim=end_frame=25;setsar=1;[1:V:0]settb=AVTB;setpts=PTS-STARTPTS-0.016333/TB;"
+    assert ("trim=end_frame=25;setsar=1;[1:V:0]tpad=stop=1:stop_mode=clone;settb=AVTB;setpts=PTS-STARTPTS-0.016333/TB;"
             "fps=fps=25:round=up:start_time=0;") in picture
-    assert ("trim=end_frame=25;setsar=1;concat=a=0:n=2:v=1;settb=AVTB;setpts=(N-0.49)*1/25/TB;"
+    assert ("trim=end_frame=25;setsar=1;concat=a=0:n=2:v=1;tpad=stop=1:stop_mode=clone;settb=AVTB;setpts=(N-0.49)*1/25/TB;"
             "fps=fps=25:round=up:start_time=0;tpad=stop=-1:stop_mode=clone;trim=end_frame=50;") in picture
     assert "atrim=end=1;aformat=channel_layouts=stereo:sample_rates=48000" in sound
     assert "concat=a=1:n=2:v=0;apad;atrim=end=2;" in sound

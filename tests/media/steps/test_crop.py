@@ -25,7 +25,7 @@ from reelflow.media.steps.crop import Crop
 async def test_what_a_part_is_for_ffmpeg(film: Film, make: Make, asked: Any, wanted: str) -> None:
     made = await make([{"crop": asked}], await film("color=gray:s=1920x1080:r=5:d=0.4"))
     # The scale before it holds a film steady that changes its size midway; any other passes through it untouched.
-    assert f";{wanted};settb=AVTB;" in made.graph and made.graph.startswith("[0:V:0]scale=")
+    assert f";{wanted};tpad=stop=1:stop_mode=clone;settb=AVTB;" in made.graph and made.graph.startswith("[0:V:0]scale=")
 
 
 @pytest.mark.parametrize(("asked", "corners"), [

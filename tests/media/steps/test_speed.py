@@ -30,7 +30,7 @@ async def test_what_a_speed_is_for_ffmpeg(
     )
     if factor == 2:
         assert picture.startswith(
-            "[0:V:0]settb=AVTB;setpts=(PTS-STARTPTS-0.0196/TB)*1/2;fps=fps=25:round=up:start_time=0;")
+            "[0:V:0]tpad=stop=1:stop_mode=clone;settb=AVTB;setpts=(PTS-STARTPTS-0.0196/TB)*1/2;fps=fps=25:round=up:start_time=0;")
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.37, 0.5, 0.8, 1.25, 1.5, 2, 3.3, 7, 20])
