@@ -22,7 +22,8 @@ async def test_what_joining_is_for_ffmpeg(tmp_path: Path, make: Make) -> None:
     picture, sound = made.graph.split("[2:a:0]")[0], made.graph[made.graph.index("[2:a:0]"):]
     assert ("trim=end_frame=25;setsar=1;[1:V:0]tpad=stop=1:stop_mode=clone;settb=AVTB;setpts=PTS-STARTPTS-0.016333/TB;"
             "fps=fps=25:round=up:start_time=0;") in picture
-    assert ("trim=end_frame=25;setsar=1;concat=a=0:n=2:v=1;tpad=stop=1:stop_mode=clone;settb=AVTB;setpts=(N-0.49)*1/25/TB;"
+    assert ("trim=end_frame=25;setsar=1;concat=a=0:n=2:v=1;tpad=stop=1:stop_mode=clone;settb=AVTB;"
+            "setpts=(N-0.49)*1/25/TB;"
             "fps=fps=25:round=up:start_time=0;tpad=stop=-1:stop_mode=clone;trim=end_frame=50;") in picture
     assert "atrim=end=1;aformat=channel_layouts=stereo:sample_rates=48000" in sound
     assert "concat=a=1:n=2:v=0;apad;atrim=end=2;" in sound
