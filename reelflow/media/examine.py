@@ -2,8 +2,8 @@
 second argument it takes files that hold only sound too. With `--fork` it stays, and does the same for each file that it
 is asked for, in a fork of itself (see `forked`).
 
-It opens what may be made to do harm, so it runs apart, with limits, and only it imports PyAV. What can't be used is
-answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
+It opens what may be made to do harm, so it runs apart, with limits, and only it and `packets` import PyAV. What can't
+be used is answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import struct
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +21,6 @@ from typing import Any, cast
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -30,6 +28,7 @@ from av.video.stream import VideoStream
 
 from reelflow.media.forked import serve
 from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, SOUND_FORMATS, file_url
+from reelflow.media.packets import Track, codec_of, half_a_frame, packets_of
 from reelflow.media.timing import find_clock
 
 _MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
@@ -52,19 +51,6 @@ _READABLE_MATRICES = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10}
 
 class _Refused(Exception):
     """The file can't be used; the message is the second half of a sentence."""
-
-
-@dataclass(slots=True)
-class _Track:
-    """What the packets of one stream tell: presentation times in the stream's ticks, and the last one's length."""
-
-    times: list[int] = field(default_factory=list)
-    untimed: int = 0
-    hidden: int = 0
-    corrupt: int = 0
-    end: int | None = None
-    latest: int | None = None
-    jumps: int = 0
 
 
 def examine(path: Path, *, sound: bool = False) -> dict[str, Any]:
@@ -107,15 +93,15 @@ def _films(container: InputContainer) -> list[VideoStream]:
 
 def _examine_sound(container: InputContainer) -> dict[str, Any]:
     followed: list[Stream] = [*container.streams.audio]
-    tracks = {stream.index: _Track() for stream in followed}
+    tracks = {stream.index: Track() for stream in followed}
     heard: set[int] = set()
-    for packet in _packets(container, followed):
+    for packet in packets_of(container, followed):
         stream = packet.stream
         if stream.index not in heard and len(tracks[stream.index].times) < _LISTENED_TO:
             with contextlib.suppress(av.FFmpegError):
                 if packet.decode():
                     heard.add(stream.index)
-        _note(tracks[stream.index], packet)
+        tracks[stream.index].note(packet)
     sounds = [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)
               if stream.index in heard]
     if not sounds:
@@ -144,14 +130,15 @@ def _examine_film(container: InputContainer) -> dict[str, Any]:
     film.codec_context.thread_count = 1
 
     followed: list[Stream] = [film, *container.streams.audio, *container.streams.subtitles]
-    tracks = {stream.index: _Track() for stream in followed}
+    tracks = {stream.index: Track() for stream in followed}
+    tracks[film.index].half = half_a_frame(film)
     shown: list[VideoFrame] = []
-    for packet in _packets(container, followed):
+    for packet in packets_of(container, followed):
         stream = packet.stream
         if stream is film and len(shown) < _LOOKED_AT:
             with contextlib.suppress(av.FFmpegError):
                 shown += film.decode(packet)
-        _note(tracks[stream.index], packet)
+        tracks[stream.index].note(packet)
     if len(shown) < _LOOKED_AT:
         with contextlib.suppress(av.FFmpegError):
             shown += film.decode(None)
@@ -160,45 +147,12 @@ def _examine_film(container: InputContainer) -> dict[str, Any]:
     return _describe(container, film, shown[:_LOOKED_AT], tracks)
 
 
-def _packets(container: InputContainer, followed: Sequence[Stream]) -> Iterator[Packet[Any]]:
-    """All packets up to the end, or up to where the file is broken: what comes before is the clip that there is."""
-    packets = container.demux(*followed)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        if packet.size or packet.pts is not None:
-            yield packet
-
-
-def _note(track: _Track, packet: Packet[Any]) -> None:
-    if packet.is_corrupt:
-        track.corrupt += 1
-    if packet.is_discard:
-        track.hidden += 1
-    if packet.is_discard or not packet.size or _is_hidden(packet):
-        return
-    if packet.pts is None:
-        track.untimed += 1
-        return
-    track.times.append(packet.pts)
-    if packet.dts is not None:
-        track.jumps += track.latest is not None and packet.dts < track.latest
-        track.latest = packet.dts
-    end = packet.pts + (packet.duration or 0)
-    track.end = end if track.end is None else max(track.end, end)
-
-
-def _is_hidden(packet: Packet[Any]) -> bool:
-    """Whether it is one of VP8's reference pictures that are never shown: the fifth bit of its header says so."""
-    return packet.stream.type == "video" and _codec(packet.stream) == "vp8" and not bytes(packet)[0] >> 4 & 1
-
-
 def _describe(
-    container: InputContainer, film: VideoStream, shown: Sequence[VideoFrame], tracks: dict[int, _Track]
+    container: InputContainer, film: VideoStream, shown: Sequence[VideoFrame], tracks: dict[int, Track]
 ) -> dict[str, Any]:
     first, track = shown[0], tracks[film.index]
+    if not any(frame.interlaced_frame for frame in shown):
+        track.without_fields()
     base = film.time_base or Fraction(1, 1000)
     numbered = _has_no_clock(container, shown, track)
     start = first.pts if first.pts is not None and not numbered else min(track.times, default=0)
@@ -226,7 +180,7 @@ def _describe(
         kind = _MATRICES.get(int(first.colorspace), f"number {int(first.colorspace)}")
         raise _Refused(f"has colours of a kind that is not known here ({kind}): convert it to BT.709 first.")
     return {
-        "format": container.format.name, "is_picture": False, "codec": _codec(film), "pixels": first.format.name,
+        "format": container.format.name, "is_picture": False, "codec": codec_of(film), "pixels": first.format.name,
         "bits": component, "width": first.width, "height": first.height, "sample_aspect": _ratio(aspect),
         "turn": turn, "mirrored": mirrored, "profile": context.profile,
         "colour": {
@@ -235,12 +189,12 @@ def _describe(
         },
         "interlaced": any(frame.interlaced_frame for frame in shown), "numbered": numbered,
         "rate": _ratio(clock.rate), "varies": clock.varies, "unevenness": float(clock.unevenness),
-        "frames": len(times), "hidden": max(track.hidden, film.frames - len(times), 0),
+        "frames": len(times), "hidden": max(track.hidden, film.frames - len(times) - len(track.fields), 0),
         "seconds": float(clock.seconds), "first_time": float(start * base),
         "file_start": (container.start_time or 0) / 1e6,
         "sounds": [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)],
         "subtitles": [
-            {"index": index, "codec": _codec(stream), "text": _codec(stream) in _TEXT_SUBTITLES,
+            {"index": index, "codec": codec_of(stream), "text": codec_of(stream) in _TEXT_SUBTITLES,
              "language": _language(stream), "title": stream.metadata.get("title")}
             for index, stream in enumerate(container.streams.subtitles)
         ],
@@ -254,7 +208,7 @@ def _describe(
     }
 
 
-def _has_no_clock(container: InputContainer, shown: Sequence[VideoFrame], track: _Track) -> bool:
+def _has_no_clock(container: InputContainer, shown: Sequence[VideoFrame], track: Track) -> bool:
     """Whether its pictures have to be counted, since their times are missing or made up (H.264 in AVI)."""
     times = [frame.pts for frame in shown if frame.pts is not None]
     return (
@@ -263,10 +217,10 @@ def _has_no_clock(container: InputContainer, shown: Sequence[VideoFrame], track:
     )
 
 
-def _damage(container: InputContainer, film: VideoStream, seconds: Fraction, track: _Track) -> Iterator[str]:
+def _damage(container: InputContainer, film: VideoStream, seconds: Fraction, track: Track) -> Iterator[str]:
     # A header may count frames that begin before the first whole picture; few, though. Those that AVI leaves empty,
     # which fill the span all the same; and those that an edit list hides: any number, since that is how phones cut.
-    seen = max(len(track.times) + track.untimed, round(seconds * (film.average_rate or 0)))
+    seen = max(len(track.times) + len(track.fields) + track.untimed, round(seconds * (film.average_rate or 0)))
     spare = max(2, film.frames // 100)
     if film.frames > seen + spare and film.frames > (stored := _count_stored(container.name, film.index)) + spare:
         yield f"its header promises {film.frames} frames, but {max(seen, stored)} are there"
@@ -280,24 +234,19 @@ def _count_stored(url: str, index: int) -> int:
     with av.open(url, options=options) as container:
         if "mov" not in container.format.name:
             return 0
-        return sum(packet.size > 0 for packet in _packets(container, [container.streams[index]]))
+        return sum(packet.size > 0 for packet in packets_of(container, [container.streams[index]]))
 
 
-def _sound(index: int, stream: Any, track: _Track) -> dict[str, Any]:
+def _sound(index: int, stream: Any, track: Track) -> dict[str, Any]:
     base: Fraction = stream.time_base or Fraction(1, 1000)
     return {
-        "index": index, "codec": _codec(stream),
+        "index": index, "codec": codec_of(stream),
         "sample_rate": getattr(stream, "sample_rate", 0) or 0, "channels": getattr(stream, "channels", 0) or 0,
         "layout": stream.layout.name if getattr(stream, "layout", None) is not None else "",
         "start": float(base * min(track.times, default=0)), "end": float(base * (track.end or 0)),
         "language": _language(stream), "title": stream.metadata.get("title"),
         "default": bool(stream.disposition & Disposition.default),
     }
-
-
-def _codec(stream: Stream) -> str:
-    # Not the decoder's name, which for MP3 is `mp3float`.
-    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
 
 
 def _language(stream: Stream) -> str | None:

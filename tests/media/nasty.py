@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fields import Packets, write_fields
 from numbered import write_numbered
 
 
@@ -26,7 +27,8 @@ OFTEN = {
     "plain.mp4", "odd-size.mkv", "one-frame.mp4", "tape.mp4", "phone.mov", "mirrored.mp4", "interlaced.mpg",
     "hdr-hlg.mp4", "full-range.mp4", "moving.gif", "prores.mov", "vp8.webm", "broadcast.ts", "5.1.mkv",
     "short-sound.mp4", "two-languages.mkv", "edit-list.mp4", "cover-first.mp4", "cut-off.mp4", "flipped-bits.mp4",
-    "two-sizes.ts", "hdr-odd.mkv", "unheard-of.mp4", "cut-without-encoding.mp4", "held-still.mp4", "no-times.avi",
+    "two-sizes.ts", "fields.ts", "pairs-of-fields.ts",
+    "hdr-odd.mkv", "unheard-of.mp4", "cut-without-encoding.mp4", "held-still.mp4", "no-times.avi",
 }
 PICTURE = "testsrc2=s=160x90:r=25:d=1"
 SOUND = "sine=f=440:r=48000:d=1"
@@ -85,6 +87,10 @@ def flip_bits(content: bytearray) -> bytearray:
 
 def numbered(**asked: object) -> Callable[[Path, Path], None]:
     return lambda _, path: write_numbered(path, **asked) and None  # type: ignore[func-returns-value,arg-type]
+
+
+def fields(packets: Packets) -> Callable[[Path, Path], None]:
+    return lambda _, path: write_fields(path, packets=packets) and None  # type: ignore[func-returns-value]
 
 
 def with_cover(*options: str) -> Callable[[Path, Path], None]:
@@ -156,6 +162,9 @@ NASTY = (
     Nasty("hdr-pq.mkv", encoded(
         "-vf", "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv",
         "-c:v", "ffv1"), warned="HDR", about={"bits": 10}),
+    *(Nasty(name, fields(packets), size=(160, 96), about={"interlaced": True}) for name, packets in (
+        ("fields.ts", "each"), ("fields.mp4", "each"), ("fields.mkv", "each"), ("pairs-of-fields.ts", "both"),
+        ("fields-and-frames.ts", "mixed"))),
     Nasty("hdr-hlg.mp4", encoded(
         "-vf", "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc",
         "-c:v", "libx265", "-x265-params", "log-level=error"), warned="HDR"),

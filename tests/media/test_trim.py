@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from fields import Packets, write_fields
 from nasty import later, run
 from numbered import read_numbers, write_numbered
 from one_job import plan_of, prepare, span_of
@@ -57,6 +58,15 @@ async def test_random_cuts_begin_on_their_frames(
         start = chosen.uniform(0, 500 / float(RATES[rate]) - 0.3)
         wanted = int(start * RATES[rate] + Fraction(1, 2))
         assert await first_frame(source, small_model, either, work_dir, start) == wanted
+
+
+@pytest.mark.parametrize("packets", ["each", *later("both", "mixed")])
+async def test_a_cut_of_a_film_of_fields_begins_on_its_frame(
+    packets: Packets, either: Path, small_model: Model, work_dir: Path
+) -> None:
+    source = write_fields(work_dir / "in.ts", frames=40, packets=packets)
+    for frame in (1, 12, 31):
+        assert await first_frame(source, small_model, either, work_dir, frame / 25) == frame
 
 
 @pytest.mark.parametrize("suffix", [".mov", *later(".mkv", ".ts")])
