@@ -124,9 +124,9 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
         "[s8]sidedata=delete[s9];"
         "[s9]setsar=1[s10];"
         "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
-        "-map", "[s11]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
+        "-map", "[s11]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "14", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+        "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
     ]
 
 
@@ -155,7 +155,7 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[s13]asetnsamples=1024:pad=0[s14]",
         "-map", "[s9]", "-map", "[s14]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
         "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
-        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
     ]
 
 
