@@ -127,9 +127,9 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
         "[s9]sidedata=delete[s10];"
         "[s10]setsar=1[s11];"
         "[s11]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s12]",
-        "-map", "[s12]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "17", "-fflags",
+        "-map", "[s12]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "14", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+        "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
     ]
 
 
@@ -158,8 +158,8 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[s13]atrim=end=2.002[s14];"
         "[s14]asetnsamples=1024:pad=0[s15]",
         "-map", "[s10]", "-map", "[s15]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
-        "17", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
-        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "fast", "file:/films/done.mp4",
+        "14", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
+        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
     ]
 
 
