@@ -9,7 +9,6 @@ from reelflow.job.buy import buy
 from reelflow.job.collect import collect
 from reelflow.media.finish import finish
 from reelflow.media.media_step import Given
-from reelflow.media.picture import write_before_after, write_poster
 from reelflow.media.prepare import prepare
 from reelflow.media.probe import probe
 from reelflow.media.segment import read_take
@@ -50,11 +49,8 @@ async def edit(
                      timeout=timeout)
     if pictures:
         made = await probe(target)
-        middle = made.seconds / 2
-        await write_before_after(clip, made, target.with_suffix(".before-after.jpg"), ffmpeg=run.ffmpeg,
-                                 at_source=middle, at_result=middle)
-        await write_poster(made, target.with_suffix(".jpg"), ffmpeg=run.ffmpeg, at=middle)
-        await make_strip(clip, made, at_before=moment_before(plan), ffmpeg=run.ffmpeg)
+        await make_strip(clip, made, at_before=moment_before(plan), ffmpeg=run.ffmpeg,
+                         poster=target.with_suffix(".jpg"), pair=target.with_suffix(".before-after.jpg"))
 
 
 async def _seconds_of(path: Path) -> float:

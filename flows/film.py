@@ -162,7 +162,7 @@ async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
     film = await probe_source(target)
     pictures = await picture_film(plan, film)
     note(poster=pictures.poster, before_after=pictures.before_after)
-    return await publish_report(await publish_page(recipe, plan, film), picture=pictures.before_after)
+    return await publish_report(await publish_page(recipe, plan, film, pictures.strip), picture=pictures.before_after)
 
 
 @contextlib.asynccontextmanager

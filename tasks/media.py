@@ -21,11 +21,13 @@ from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.drawing import Take
 from reelflow.media.finish import Finished, finish
 from reelflow.media.media_step import Given
-from reelflow.media.picture import write_before_after, write_poster
+from reelflow.media.picture import write_poster
 from reelflow.media.prepare import check_prepared, prepare
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress
 from reelflow.media.segment import find_scenes, join_takes, prepare_pieces, read_take
+from reelflow.media.strip import Strip, make_strip
+from reelflow.page.facts import moment_before
 from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
 from reelflow.preflight import probe_files
 from reelflow.recipe import Recipe
@@ -194,35 +196,28 @@ async def finish_media(
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures beside a finished file: its poster (None for a picture), and before and after."""
+    """The pictures of a finished file: its poster (None for a picture), before and after, and those of its page."""
 
-    poster: Path | None
-    before_after: Path
+    poster: Path | None = None
+    before_after: Path | None = None
+    strip: Strip | None = None
 
 
 @task(task_run_name="picture {film.path.name}", cache_policy=NO_CACHE, timeout_seconds=300)
 async def picture_film(plan: Plan, film: Probe) -> Pictures:
-    """Take a poster and lay one moment of source and result side by side, beside the finished film."""
-    ffmpeg, output = current_run().ffmpeg, plan.finish.outputs[0]
-    is_film = output.form is OutputForm.FILM
-    beside = companions(film.path, is_film=is_film)
-    middle = film.seconds / 2
-    line = plan.finish.timeline
-    moment = plan.source.seconds / 2
-    if line is not None and output.rate:
-        moment = float(line.at(output.first / plan.finish.clip.rate)) + middle * float(line.speed)
-        moment -= plan.source.first_time
-    # Side by side: each is one frame, and mostly waits for the start of its process.
-    made = await asyncio.gather(
-        write_before_after(plan.source, film, beside["before_after"], ffmpeg=ffmpeg, at_source=max(0.0, moment),
-                           at_result=middle),
-        *([write_poster(film, beside["poster"], ffmpeg=ffmpeg, at=middle)] if is_film else []),
-        return_exceptions=True,
-    )
-    for one in made:
-        if isinstance(one, BaseException):
-            raise one
-    return Pictures(beside["poster"] if is_film else None, beside["before_after"])
+    """Take a poster, lay one moment of source and result side by side, and gather the filmstrip: one ffmpeg pass.
+
+    The film is there by now: pictures that can't be made are told, and no reason for the run to fail.
+    """
+    beside = companions(film.path, is_film=plan.finish.outputs[0].form is OutputForm.FILM)
+    poster, pair = beside.get("poster"), beside["before_after"]
+    try:
+        strip = await make_strip(plan.source, film, at_before=moment_before(plan), ffmpeg=current_run().ffmpeg,
+                                 poster=poster, pair=pair)
+    except (ReelflowError, OSError) as error:
+        get_run_logger().warning("The pictures of %s could not be made: %s", film.path.name, error)
+        return Pictures()
+    return Pictures(poster, pair, strip)
 
 
 @task(task_run_name="poster {destination.name}", cache_policy=NO_CACHE, timeout_seconds=300)

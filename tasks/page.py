@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from reelflow.destination import companions
 from reelflow.errors import ReelflowError
 from reelflow.media.probe import Probe
+from reelflow.media.strip import Strip
 from reelflow.page.run_page import write_run_page
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe
@@ -17,8 +18,8 @@ from tasks.run import current_run
 
 
 @task(task_run_name="write the page", cache_policy=NO_CACHE, timeout_seconds=600)
-async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None) -> Report:
-    """Write the page of a run beside its first output, which is read as `film`.
+async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None, strip: Strip | None = None) -> Report:
+    """Write the page of a run beside its first output, which is read as `film`, with the pictures of `strip`.
 
     The film is there by now: a page that can't be written is told, and no reason for the run to fail.
     """
@@ -29,7 +30,8 @@ async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None) -> Report
         return note(page=page)
     source = None if plan.source.path.is_relative_to(run.scratch) else plan.source.path
     try:
-        return note(page=await write_run_page(recipe, plan, report, film, page, source=source, ffmpeg=run.ffmpeg))
+        return note(page=await write_run_page(recipe, plan, report, film, page, source=source, ffmpeg=run.ffmpeg,
+                                              strip=strip))
     except (ReelflowError, OSError) as error:
         get_run_logger().warning("The run's page could not be written: %s", error)
         return report

@@ -1,4 +1,4 @@
-"""Pictures out of films: a poster, and before and after side by side."""
+"""A poster out of a film."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from reelflow.errors import BadInput, MediaFailed
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import run_ffmpeg, written_whole
-from reelflow.media.still_command import before_after_arguments, poster_arguments
+from reelflow.media.still_command import poster_arguments
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _TIMEOUT = 120.0
@@ -31,29 +31,6 @@ async def write_poster(
                        field="at")
     with written_whole(destination) as part:
         arguments = poster_arguments(source, part, at=moment, width=width, suffix=destination.suffix)
-        await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=_TIMEOUT)
-        _check_made(part, destination)
-    return destination
-
-
-async def write_before_after(
-    source: Path | Probe, result: Path | Probe, destination: Path, *, ffmpeg: Path, at_source: float, at_result: float,
-    width: int = 960,
-) -> Path:
-    """Write a frame of `source` and one of `result` side by side, equally tall, `width` pixels wide in all.
-
-    Raises:
-        BadInput: the suffix is not one of a picture's.
-        BadMedia: one of the two can't be read.
-        MediaFailed: ffmpeg failed.
-    """
-    _check_suffix(destination)
-    before, after = await _probed(source), await _probed(result)
-    with written_whole(destination) as part:
-        arguments = before_after_arguments(
-            before, after, part, at_before=min(at_source, before.seconds), at_after=min(at_result, after.seconds),
-            width=width, suffix=destination.suffix,
-        )
         await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=_TIMEOUT)
         _check_made(part, destination)
     return destination

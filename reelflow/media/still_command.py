@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,34 +38,50 @@ def sheet(reel: Reel, output: Output, destination: Path) -> Written:
     return still(filters.as_rgb(stream), destination, suffix=Path(output.name).suffix)
 
 
-def poster_arguments(source: Probe, destination: Path, *, at: float, width: int | None, suffix: str) -> list[str]:
-    """The frame at `at` seconds as a picture."""
-    shown = source.shown
-    size = Size(even(width), even(width * shown.height / shown.width)) if width else Size(
-        even(shown.width), even(shown.height))
-    return arguments(still(filters.as_rgb(still_at(source, at, size)), destination, suffix=suffix))
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One picture of a film, or a picture: its stream, how its colours are read, and the size that it is meant for."""
+
+    stream: Any
+    reading: Reading
+    shown: Size
+
+    def sized(self, size: Size) -> Any:
+        """It at another size, in BT.709."""
+        return filters.tag(filters.resize(self.stream, size, self.reading))
+
+    def jpeg(self, size: Size, destination: Path, quality: int) -> Written:
+        """It as a JPEG of that size; `quality` is ffmpeg's, from 2 (best) to 31."""
+        made = still(filters.as_rgb(self.sized(size)), destination, suffix=".jpg")
+        return Written(made.streams, made.destination, {**made.options, "q:v": quality})
 
 
-def before_after_arguments(
-    before: Probe, after: Probe, destination: Path, *, at_before: float, at_after: float, width: int, suffix: str
-) -> list[str]:
-    """A frame of each side by side, equally tall."""
-    shapes = [probe.shown.width / probe.shown.height for probe in (before, after)]
-    height = even(width / sum(shapes))
-    stills = [
-        still_at(probe, at, Size(even(height * shape), height))
-        for probe, at, shape in zip((before, after), (at_before, at_after), shapes, strict=True)
-    ]
-    return arguments(still(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=suffix))
-
-
-def still_at(source: Probe, at: float, size: Size) -> Any:
-    """The one picture that is shown `at` seconds after the film's first, in BT.709."""
+def moment_at(source: Probe, at: float) -> Moment:
+    """The one picture that is shown `at` seconds after the film's first."""
     if source.is_picture:
         picture = filters.turn_upright(open_picture(source), source.turn, source.mirrored).filter("format", "rgb24")
-        return filters.tag(filters.resize(picture, size, Reading("bt709", "pc")))
+        return Moment(picture, Reading("bt709", "pc"), source.shown)
     moment = min(at, max(0.0, source.seconds - float(1 / source.rate))) + source.first_time
     film = open_pictures(source, seek=max(0.0, moment - source.file_start - PRE_ROLL))
     lead = f"PTS-({filters.number(moment + float(filters.NEAREST / source.rate))})/TB"
-    picture = filters.exactly(filters.at_rate(film, source.rate, lead=lead), 1)
-    return filters.tag(filters.resize(picture, size, read_colour(source)))
+    return Moment(filters.exactly(filters.at_rate(film, source.rate, lead=lead), 1), read_colour(source), source.shown)
+
+
+def poster_arguments(source: Probe, destination: Path, *, at: float, width: int | None, suffix: str) -> list[str]:
+    """The frame at `at` seconds as a picture."""
+    shown = source.shown
+    size = Size(even(width), even(width * shown.height / shown.width)) if width else whole_size(shown)
+    return arguments(still(filters.as_rgb(moment_at(source, at).sized(size)), destination, suffix=suffix))
+
+
+def side_by_side(before: Moment, after: Moment, destination: Path, *, width: int) -> Written:
+    """Two pictures beside one another, equally tall, `width` pixels wide in all, as a JPEG."""
+    shapes = [one.shown.width / one.shown.height for one in (before, after)]
+    height = even(width / sum(shapes))
+    stills = [one.sized(Size(even(height * shape), height)) for one, shape in zip((before, after), shapes, strict=True)]
+    return still(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=".jpg")
+
+
+def whole_size(shown: Size) -> Size:
+    """The size of a picture of all that is shown: even, as the colours of JPEG have it."""
+    return Size(even(shown.width), even(shown.height))

@@ -1,23 +1,24 @@
-"""A filmstrip and stills of a film, small enough to be part of a page: one ffmpeg pass."""
+"""The pictures of a run: a filmstrip and stills for its page, a poster, and before and after: one ffmpeg pass."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from reelflow.media import filters
+from reelflow.errors import MediaFailed
 from reelflow.media.colour import read_colour
 from reelflow.media.geometry import Size, even
-from reelflow.media.graph import Written, arguments, open_film, split_up
+from reelflow.media.graph import arguments, open_film
 from reelflow.media.probe import Probe
-from reelflow.media.run import run_ffmpeg
-from reelflow.media.still_command import still, still_at
+from reelflow.media.run import run_ffmpeg, written_whole
+from reelflow.media.still_command import Moment, moment_at, side_by_side, whole_size
 
 CELLS = 12
 _CELL_HEIGHT = 90
 _STILL_PIXELS = 480 * 270
+_PAIR_WIDTH = 960
 # Noise costs ten times what a quiet picture does: what comes out too large is written again, coarser.
 _QUALITIES = (5, 12, 24, 31)
 _MOST_BYTES = 150_000
@@ -44,23 +45,30 @@ class Strip:
 
 
 async def make_strip(
-    before: Probe, after: Probe | None, *, at_before: float, ffmpeg: Path, cells: int = CELLS
+    before: Probe, after: Probe | None, *, at_before: float, ffmpeg: Path, cells: int = CELLS,
+    poster: Path | None = None, pair: Path | None = None,
 ) -> Strip:
     """JPEGs of at most 150 kB in all; `at_before` is the source's moment (seconds) that is half-way in the result.
 
-    `after` is None where the result is no film and no picture that can be read.
+    `after` is None where the result is no film and no picture that can be read. What is half-way in it is also written
+    to `poster`, at its own size, and beside the source's to `pair`, both JPEG, where they are given.
 
     Raises:
-        MediaFailed, MediaTimeout: ffmpeg failed.
+        MediaFailed, MediaTimeout: ffmpeg failed; neither file is written.
     """
     frames = _spread(after, cells)
-    with tempfile.TemporaryDirectory(prefix="reelflow-") as room:
+    with tempfile.TemporaryDirectory(prefix="reelflow-") as room, contextlib.ExitStack() as written:
         folder = Path(room)
+        kept = [None if path is None else written.enter_context(written_whole(path)) for path in (poster, pair)]
         for quality in _QUALITIES:
-            words = strip_arguments(before, after, frames, folder, at_before=at_before, quality=quality)
+            words = strip_arguments(before, after, frames, folder, at_before=at_before, quality=quality, poster=kept[0],
+                                    pair=kept[1])
             await run_ffmpeg(words, ffmpeg=ffmpeg, timeout=_TIMEOUT)
             if sum(path.stat().st_size for path in folder.iterdir()) <= _MOST_BYTES:
                 break
+        for path in kept:
+            if path is not None and not (path.exists() and path.stat().st_size):
+                raise MediaFailed("ffmpeg found no frame for the pictures beside the film.")
         made = [(frame, folder / f"cell-{index}.jpg") for index, frame in enumerate(frames)]
         rate = after.rate if after is not None else 0
         return Strip(
@@ -71,15 +79,22 @@ async def make_strip(
 
 
 def strip_arguments(
-    before: Probe, after: Probe | None, frames: tuple[int, ...], folder: Path, *, at_before: float, quality: int
+    before: Probe, after: Probe | None, frames: tuple[int, ...], folder: Path, *, at_before: float, quality: int,
+    poster: Path | None = None, pair: Path | None = None,
 ) -> list[str]:
-    """One command to `cell-N.jpg` for each of the frames, `before.jpg` and `after.jpg` in `folder`."""
-    written = [_jpeg(still_at(before, min(at_before, before.seconds), _still_size(before)), folder / "before.jpg",
-                     quality)]
-    if after is not None:
-        written.append(_jpeg(still_at(after, after.seconds / 2, _still_size(after)), folder / "after.jpg", quality))
-        written += [_jpeg(cell, folder / f"cell-{index}.jpg", quality)
-                    for index, cell in enumerate(_cells(after, frames))]
+    """One command to `cell-N.jpg` for each of the frames, `before.jpg` and `after.jpg` in `folder`, and the others."""
+    source = moment_at(before, min(at_before, before.seconds))
+    written = [source.jpeg(_still_size(before), folder / "before.jpg", quality)]
+    if after is None:
+        return arguments(*written)
+    middle, cells = _read(after, frames)
+    written.append(middle.jpeg(_still_size(after), folder / "after.jpg", quality))
+    if poster is not None:
+        written.append(middle.jpeg(whole_size(after.shown), poster, 2))
+    if pair is not None:
+        written.append(side_by_side(source, middle, pair, width=_PAIR_WIDTH))
+    size = Size(even(_CELL_HEIGHT * after.shown.width / after.shown.height), _CELL_HEIGHT)
+    written += [cell.jpeg(size, folder / f"cell-{index}.jpg", quality) for index, cell in enumerate(cells)]
     return arguments(*written)
 
 
@@ -91,28 +106,25 @@ def _spread(film: Probe | None, cells: int) -> tuple[int, ...]:
     return tuple(int((index + 0.5) * film.frames / count) for index in range(count))
 
 
-def _cells(film: Probe, frames: tuple[int, ...]) -> list[Any]:
-    if not frames:
-        return []
-    size = Size(even(_CELL_HEIGHT * film.shown.width / film.shown.height), _CELL_HEIGHT)
-    if film.frames > _READ_WHOLE:
-        return [filters.tag(filters.resize(_near(film, float(frame / film.rate)), size, read_colour(film)))
-                for frame in frames]
-    wanted = "+".join(f"eq(n,{frame})" for frame in frames)
-    chosen = filters.resize(open_film(film)["V:0"].filter("select", wanted), size, read_colour(film))
-    if len(frames) == 1:
-        return [chosen]
-    return [one.filter("select", f"eq(n,{index})") for index, one in enumerate(split_up(chosen, len(frames)))]
+def _read(film: Probe, frames: tuple[int, ...]) -> tuple[Moment, list[Moment]]:
+    """The picture half-way in a result, and those of its strip."""
+    half_way = film.frames // 2
+    if film.is_picture or film.frames > _READ_WHOLE:
+        return moment_at(film, film.seconds / 2), [_near(film, float(frame / film.rate)) for frame in frames]
+    # Each frame that is wanted is decoded once, whatever is made of it.
+    wanted = sorted({*frames, half_way})
+    chosen = open_film(film)["V:0"].filter("select", "+".join(f"eq(n,{frame})" for frame in wanted))
+    found = {
+        frame: Moment(chosen.filter("select", f"eq(n,{index})"), read_colour(film), film.shown)
+        for index, frame in enumerate(wanted)
+    }
+    return found[half_way], [found[frame] for frame in frames]
 
 
-def _near(film: Probe, at: float) -> Any:
+def _near(film: Probe, at: float) -> Moment:
     """The key frame before a moment, which is found without reading what lies before it."""
-    return open_film(film, seek=max(0.0, at + film.first_time - film.file_start))["V:0"]
-
-
-def _jpeg(stream: Any, path: Path, quality: int) -> Written:
-    made = still(filters.as_rgb(stream), path, suffix=".jpg")
-    return Written(made.streams, made.destination, {**made.options, "q:v": quality})
+    seek = max(0.0, at + film.first_time - film.file_start)
+    return Moment(open_film(film, seek=seek)["V:0"], read_colour(film), film.shown)
 
 
 def _still_size(film: Probe) -> Size:

@@ -13,8 +13,9 @@ from one_job import finish, plan_of, prepare
 from PIL import Image, ImageDraw
 
 from reelflow.errors import BadInput, BadResult
-from reelflow.media.picture import write_before_after, write_poster
+from reelflow.media.picture import write_poster
 from reelflow.media.probe import probe
+from reelflow.media.strip import make_strip
 from reelflow.models import Model, ModelTable, parse_row
 
 
@@ -119,18 +120,20 @@ async def test_a_poster_shows_the_frame_of_its_time(suffix: str, either: Path, w
         await write_poster(film, work_dir / "poster.gif", ffmpeg=either)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", *later(".png")])
-async def test_before_and_after_stand_side_by_side(suffix: str, either: Path, work_dir: Path) -> None:
-    before = write_numbered(work_dir / "before.mp4", frames=50, size=(90, 160), turn=270)
-    after = write_numbered(work_dir / "after.mov", rate=20, frames=40, size=(180, 320))
-    made = await write_before_after(
-        before, after, work_dir / f"both{suffix}", ffmpeg=either, at_source=1.0, at_result=1.5, width=400
-    )
-    with Image.open(made) as picture:
-        assert abs(picture.width - 400) <= 2
+async def test_before_and_after_stand_side_by_side_and_the_poster_is_half_way(either: Path, work_dir: Path) -> None:
+    before = await probe(write_numbered(work_dir / "before.mp4", frames=50, size=(90, 160), turn=270))
+    after = await probe(write_numbered(work_dir / "after.mov", rate=20, frames=40, size=(180, 320)))
+    poster, pair = work_dir / "poster.jpg", work_dir / "pair.jpg"
+    strip = await make_strip(before, after, at_before=1.0, ffmpeg=either, poster=poster, pair=pair)
+    with Image.open(pair) as picture:
+        assert abs(picture.width - 960) <= 2
         both = np.asarray(picture.convert("L"))
     middle = both.shape[1] // 2
-    assert (read_number(both[:, :middle]), read_number(both[:, middle:])) == (25, 30)
+    assert (read_number(both[:, :middle]), read_number(both[:, middle:])) == (25, 20)
+    with Image.open(poster) as picture:
+        assert (picture.size, read_number(np.asarray(picture.convert("L")))) == ((180, 320), 20)
+    assert len(strip.cells) == 12 and strip.after is not None
+    assert sorted(path.name for path in work_dir.iterdir()) == ["after.mov", "before.mp4", "pair.jpg", "poster.jpg"]
 
 
 async def test_films_and_pictures_are_told_apart(
