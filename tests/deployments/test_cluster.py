@@ -7,7 +7,9 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from reelflow import remote
 from reelflow.job.entry import State
 from reelflow.job.ledger import Ledger
 from reelflow.media.run import run_ffmpeg
-from reelflow.standin.server import running_standin
+from reelflow.standin.server import StandIn, running_standin
 
 pytestmark = [
     pytest.mark.cluster,
@@ -111,17 +113,45 @@ async def kill_between_forms(pid: int, ledger: Ledger) -> None:
         await asyncio.sleep(0.1)
 
 
-async def state_of(client: PrefectClient, runs: list[FlowRun]) -> list[str]:
-    return [str((await client.read_flow_run(run.id)).state_name) for run in runs]
+@dataclass(frozen=True)
+class Batch:
+    """A batch that is under way: the queue that it buys from, its workers by name and their environment, its runs."""
+
+    cluster: Cluster
+    queue: StandIn
+    workers: dict[str, subprocess.Popen[bytes]]
+    environment: dict[str, str]
+    client: PrefectClient
+    runs: list[FlowRun]
+
+    async def until_bought(self, jobs: int) -> None:
+        """Wait until so many jobs are bought."""
+        async with asyncio.timeout(600):
+            while self.queue.jobs_made < jobs:
+                await asyncio.sleep(0.2)
+
+    async def attempts(self) -> list[int]:
+        """How often each run was begun, the fewest first, once all have completed."""
+        async with asyncio.timeout(1500):
+            while True:
+                found = [await self.client.read_flow_run(run.id) for run in self.runs]
+                states = [str(run.state_name) for run in found]
+                if states == ["Completed"] * len(states):
+                    return sorted(run.run_count for run in found)
+                logs = "".join((self.cluster.folder / f"{name}.log").read_text()[-3000:] for name in self.workers)
+                assert "Failed" not in states, logs
+                await asyncio.sleep(1)
 
 
-async def test_a_killed_worker_s_run_is_taken_up_by_the_other_and_nothing_is_paid_twice(
-    cluster: Cluster, object_store: dict[str, str], tmp_path: Path, ffmpeg: Path
-) -> None:
-    await bring_clips(tmp_path / "clips", ffmpeg)
+@contextlib.asynccontextmanager
+async def batch_over_two_workers(
+    cluster: Cluster, object_store: dict[str, str], folder: Path, ffmpeg: Path
+) -> AsyncIterator[Batch]:
+    """All clips as two runs of the deployment `batch`, half of them each, on two workers that take a run at a time."""
+    await bring_clips(folder / "clips", ffmpeg)
     cluster.once("reelflow", "setup", "--dead-after", "90", "--jobs-at-once", "20", DECART_API_KEY="key-of-the-test")
     cluster.once("prefect", "--no-prompt", "deploy", "--all")
-    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, workers=20, service_seconds=1.0) as queue:
+    async with running_standin(folder / "queue", ffmpeg=ffmpeg, workers=20, service_seconds=1.0) as queue:
         more = {**object_store, "DECART_BASE_URL": queue.url, "DECART_API_KEY": "key-of-the-test",
                 "REELFLOW_POLL_SECONDS": "0.5", "PREFECT_WORKER_QUERY_SECONDS": "2"}
         workers = {name: cluster.start_worker(name, limit=1, **more) for name in ("worker-1", "worker-2")}
@@ -131,18 +161,30 @@ async def test_a_killed_worker_s_run_is_taken_up_by_the_other_and_nothing_is_pai
             deployment = await client.read_deployment_by_name("batch/batch")
             runs = [await client.create_flow_run_from_deployment(
                 deployment.id, parameters={**asked, "part": f"{number}/2"}) for number in (1, 2)]
-            async with asyncio.timeout(600):
-                while queue.jobs_made < CLIPS // 2:
-                    await asyncio.sleep(0.2)
-            async with Ledger.open(cluster.ledger, work_dir=tmp_path) as ledger:
-                await kill_between_forms(workers["worker-1"].pid, ledger)
-            log = cluster.folder / "worker-2.log"
-            async with asyncio.timeout(1500):
-                while (states := await state_of(client, runs)) != ["Completed"] * 2:
-                    assert "Failed" not in states, log.read_text()[-3000:]
-                    await asyncio.sleep(1)
-            counts = sorted([(await client.read_flow_run(run.id)).run_count for run in runs])
-        assert (queue.jobs_made, counts) == (CLIPS, [1, 2])
+            yield Batch(cluster, queue, workers, more, client, runs)
+        assert queue.jobs_made == CLIPS
     made = [found for found in remote.list_files("s3://bucket/out/") if found.address.endswith(".mp4")]
     assert len(made) == CLIPS
     assert len(remote.list_files("s3://bucket/out/manifest-*")) == 2
+
+
+async def test_a_killed_worker_s_run_is_taken_up_by_the_other_and_nothing_is_paid_twice(
+    cluster: Cluster, object_store: dict[str, str], tmp_path: Path, ffmpeg: Path
+) -> None:
+    async with batch_over_two_workers(cluster, object_store, tmp_path, ffmpeg) as batch:
+        await batch.until_bought(CLIPS // 2)
+        async with Ledger.open(cluster.ledger, work_dir=tmp_path) as ledger:
+            await kill_between_forms(batch.workers["worker-1"].pid, ledger)
+        assert await batch.attempts() == [1, 2]
+
+
+async def test_workers_that_are_restarted_one_after_another_lose_nothing(
+    cluster: Cluster, object_store: dict[str, str], tmp_path: Path, ffmpeg: Path
+) -> None:
+    async with batch_over_two_workers(cluster, object_store, tmp_path, ffmpeg) as batch:
+        for name, bought in (("worker-1", CLIPS // 4), ("worker-2", CLIPS // 2)):
+            await batch.until_bought(bought)
+            batch.workers[name].terminate()
+            await asyncio.to_thread(batch.workers[name].wait, 60)
+            cluster.start_worker(name, limit=1, **batch.environment)
+        assert sum(await batch.attempts()) > 2, "none was stopped: give it more clips"
