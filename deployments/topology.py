@@ -16,7 +16,7 @@ SLOT_WAIT = {"PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS":
 """How long, on average, the server has who waits for a slot of a limit wait before it asks again. With its own 30 s a
 slot of the key's limit lay empty for a minute between two jobs (seen on Prefect 3.8.8)."""
 RUNS_PER_WORKER = 2
-"""Runs that a worker has at a time (`--limit`): each encodes one film at a time, and a machine has few cores."""
+"""Runs that a worker has at a time (`--limit`): each encodes some films at a time, and a machine has few cores."""
 
 
 def server_settings(database: str, redis: str) -> dict[str, str]:

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         False, description="Whether a job takes a slot of the Prefect limit that all runs with this key share "
         "(`reelflow setup` makes it)."
     )
+    encodes_at_once: int | None = Field(
+        None, ge=1, le=64, description="Films that one run encodes at a time; unset: two, or a quarter of the cores."
+    )
     standin_workers: int = Field(2, ge=1, le=64, description="Jobs that the embedded stand-in renders at a time.")
 
     max_source_bytes: int = Field(4 * 2**30, gt=0, description="Largest file taken from an http(s) source.")

@@ -30,9 +30,9 @@ STANDIN_POLL_SECONDS = 0.25
 class Run:
     """The parts that the tasks of one flow run share.
 
-    `encoding` lets one ffmpeg encode at a time (two at once on a few cores gain next to nothing), `looking` as many
-    children that look at files as there are cores, `jobs` as many jobs as the settings allow. `names` says what models'
-    names stand for, as far as it was asked, one at a time (`naming`).
+    `encoding` lets a few films be encoded at a time (one that is long keeps all cores busy by itself, one that is short
+    mostly waits for its process), `looking` as many children that look at files as there are cores, `jobs` as many jobs
+    as the settings allow. `names` says what models' names stand for, as far as it was asked, one at a time (`naming`).
     """
 
     settings: Settings
@@ -93,9 +93,10 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
             max_connections=settings.max_connections,
         ))
         ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url, work_dir=settings.work_dir))
+        cores = os.cpu_count() or 2
         run = Run(
             settings, ffmpeg, client, ledger, Store(settings.work_dir / "store"), scratch,
-            encoding=asyncio.Semaphore(1), looking=asyncio.Semaphore(os.cpu_count() or 2),
+            encoding=asyncio.Semaphore(settings.encodes_at_once or _encodes(cores)), looking=asyncio.Semaphore(cores),
             jobs=asyncio.Semaphore(settings.jobs_at_once),
         )
         token = _current.set(run)
@@ -103,6 +104,11 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
             yield run
         finally:
             _current.reset(token)
+
+
+def _encodes(cores: int) -> int:
+    """How many films to encode at a time on so many cores: x264 keeps some four of them busy with one."""
+    return min(cores, max(2, cores // 4))
 
 
 @contextlib.contextmanager
