@@ -208,8 +208,10 @@ async def test_a_window_of_fifty_clips_is_no_trouble_for_the_embedded_server(tmp
     folder.mkdir()
     await run_ffmpeg([
         "-f", "lavfi", "-i", f"testsrc2=s=160x90:r=30:d={CLIPS}", "-c:v", "libx264", "-g", "30", "-keyint_min", "30",
-        "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-f", "segment", "-segment_time", "1", "-reset_timestamps", "1",
-        f"file:{folder}/clip-%03d.mp4"], ffmpeg=ffmpeg, timeout=300)
+        "-bf", "0", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-f", "segment", "-segment_time", "1",
+        "-segment_time_delta", "0.01", "-reset_timestamps", "1", f"file:{folder}/clip-%03d.mp4"],
+        ffmpeg=ffmpeg, timeout=300)
+    assert len(list(folder.iterdir())) == CLIPS
     async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, workers=50, service_seconds=1.0) as queue:
         environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
         environment |= {"DECART_BASE_URL": queue.url, "DECART_API_KEY": "k", "REELFLOW_POLL_SECONDS": "0.5",
