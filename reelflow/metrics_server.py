@@ -7,15 +7,15 @@ import socket
 import sys
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from reelflow.errors import BadInput, LedgerFault
+from reelflow.errors import LedgerFault
 from reelflow.job.ledger import Ledger
 from reelflow.metrics import CONTENT_TYPE, as_text, look
+from reelflow.served import listening, server_of
 
 
 def metrics_app(ledger: Ledger, work_dir: Path) -> Starlette:
@@ -36,15 +36,7 @@ def serve_metrics(ledger_url: str | None, work_dir: Path, *, host: str, port: in
     Raises:
         BadInput: the ledger can't be opened, or the address can't be had.
     """
-    opened = socket.socket()
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, port))
-    except OSError as error:
-        opened.close()
-        raise BadInput(f"The metrics can't be served on {host}:{port}: {error.strerror}. Choose another port.",
-                       field="serve") from None
-    with opened:
+    with listening(host, port, what="The metrics page", field="serve") as opened:
         asyncio.run(_serve(ledger_url, work_dir, opened))
 
 
@@ -53,6 +45,4 @@ async def _serve(ledger_url: str | None, work_dir: Path, opened: socket.socket) 
     async with Ledger.open(ledger_url, work_dir=work_dir) as ledger:
         sys.stdout.write(f"Metrics: http://{host}:{port}/metrics (Ctrl-C ends it)\n")
         sys.stdout.flush()
-        await uvicorn.Server(uvicorn.Config(
-            metrics_app(ledger, work_dir), log_config=None, access_log=False, server_header=False, ws="none",
-            lifespan="off", timeout_graceful_shutdown=1)).serve(sockets=[opened])
+        await server_of(metrics_app(ledger, work_dir)).serve(sockets=[opened])

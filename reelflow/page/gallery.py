@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sys
 from pathlib import Path
 
-import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +21,7 @@ from starlette.routing import Route
 from reelflow.errors import BadInput
 from reelflow.page.card import Card
 from reelflow.page.wall import Wall
+from reelflow.served import listening, server_of
 
 HOST = "127.0.0.1"
 # What a page and its films need, and nothing else that may lie in the folder.
@@ -121,22 +120,11 @@ def serve_gallery(root: Path, *, port: int) -> None:
         BadInput: there is no such folder, or the port is taken.
     """
     gallery = Gallery(root)
-    opened = socket.socket()
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((HOST, port))
-    except OSError as error:
-        opened.close()
-        raise BadInput(f"The gallery can't listen on {HOST}:{port}: {error.strerror}. Choose another port with --port.",
-                       field="port") from None
-    with opened:
+    with listening(HOST, port, what="The gallery") as opened:
         sys.stdout.write(f"{len(gallery.cards())} runs of {root}: http://{HOST}:{opened.getsockname()[1]}/ "
                          "(Ctrl-C ends it)\n")
         sys.stdout.flush()
-        server = uvicorn.Server(uvicorn.Config(
-            gallery.app, log_config=None, access_log=False, server_header=False, ws="none", lifespan="off",
-            timeout_graceful_shutdown=1))
-        server.run(sockets=[opened])
+        server_of(gallery.app).run(sockets=[opened])
 
 
 def _quoted(path: str) -> str:

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reelflow.errors import BadInput
 from reelflow.models import ModelTable
+from reelflow.served import listening
 from reelflow.standin.answers import TRANSPORT
 from reelflow.standin.app import QueueApp
 from reelflow.standin.faults import FaultBook
@@ -120,26 +121,6 @@ def _make(
     return running, server
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises BadInput where the address can't be had."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise BadInput(f"The address {host} can't be used: {error.strerror}.", field="host") from None
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen(128)
-    except OSError as error:
-        opened.close()
-        raise BadInput(
-            f"The stand-in can't listen on {host}:{port}: {error.strerror}. Choose another port with --port.",
-            field="port",
-        ) from None
-    return opened
-
-
 @contextlib.asynccontextmanager
 async def running_standin(
     work_dir: Path,
@@ -163,7 +144,7 @@ async def running_standin(
     Raises:
         BadInput: the address can't be had, or a fault isn't known.
     """
-    opened = _listen(host, port)
+    opened = listening(host, port, what="The stand-in")
     try:
         loop = asyncio.get_running_loop()
         up: asyncio.Future[bool] = loop.create_future()
@@ -220,7 +201,7 @@ def serve(
     Raises:
         BadInput: the address can't be had, or a fault isn't known.
     """
-    opened = _listen(host, port)
+    opened = listening(host, port, what="The stand-in")
     try:
         _, server = _make(
             work_dir, opened, ffmpeg=ffmpeg, workers=workers, service_seconds=service_seconds,
