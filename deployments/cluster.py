@@ -43,7 +43,7 @@ class Cluster:
             **self.environment, **worker_settings(self.api, self.ledger),
             "REELFLOW_WORK_DIR": str(self.folder / name), **more,
         }
-        return self._start(name, [*WORKER, "--name", name, "--limit", str(limit)], environment, seconds=20)
+        return self._start(name, [*WORKER, "--name", name, "--limit", str(limit)], environment, seconds=45)
 
     def once(self, *words: str, **more: str) -> None:
         """Run a program of ours against this cluster. Raises Stopped where it fails."""
@@ -130,7 +130,7 @@ def _postgres_programs() -> Path:
 
 
 def _found(name: str) -> str:
-    return program(name) if name in ("prefect", "reelflow") else name
+    return program(name) if name in ("prefect", "reelflow", "python") else name
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ def part(
         process = subprocess.Popen(
             words, env=environment, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT,
             start_new_session=True, **{"cwd": ROOT, **user},
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
         )
     try:
         yield process
@@ -57,7 +57,8 @@ def part(
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel send this process SIGTERM when its parent is gone (Linux); run between fork and exec."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 

@@ -18,7 +18,6 @@ from types import FrameType
 from deployments.parts import HOST, ROOT, Running, Stopped, check_free, part, program, wait_for
 from deployments.topology import SLOT_WAIT
 from flows.__main__ import QUIET
-from flows.setup import POOL
 from reelflow.errors import ReelflowError
 from reelflow.settings import Settings, read_settings
 
@@ -73,8 +72,7 @@ def _start_all(settings: Settings, parts: contextlib.ExitStack) -> None:
         (program("prefect"), "--no-prompt", "deploy", "--all"),
     ):
         _once(*words, environment=environment, log=logs / "deploy.log")
-    start("worker", program("prefect"), "worker", "start", "--pool", POOL, "--type", "process", "--name",
-          "reelflow-local", seconds=20)
+    start("worker", sys.executable, "-m", "deployments.worker", "--name", "reelflow-local", seconds=45)
     queue = f"the stand-in at {environment['DECART_BASE_URL']} (no API key is set; nothing is billed)"
     _say(
         f"\n  Prefect     http://{HOST}:{PREFECT_PORT}/deployments\n"

@@ -11,7 +11,7 @@ from flows.setup import HEARTBEAT_SECONDS
 API = ("prefect", "server", "start", "--no-services")
 SERVICES = ("prefect", "server", "services", "start")
 UPGRADE = ("prefect", "server", "database", "upgrade", "-y")
-WORKER = ("prefect", "worker", "start", "--pool", "reelflow", "--type", "process")
+WORKER = ("python", "-m", "deployments.worker")
 SLOT_WAIT = {"PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "3"}
 """How long, on average, the server has who waits for a slot of a limit wait before it asks again. With its own 30 s a
 slot of the key's limit lay empty for a minute between two jobs (seen on Prefect 3.8.8)."""

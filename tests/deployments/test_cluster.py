@@ -185,6 +185,6 @@ async def test_workers_that_are_restarted_one_after_another_lose_nothing(
         for name, bought in (("worker-1", CLIPS // 4), ("worker-2", CLIPS // 2)):
             await batch.until_bought(bought)
             batch.workers[name].terminate()
-            await asyncio.to_thread(batch.workers[name].wait, 60)
+            assert await asyncio.to_thread(batch.workers[name].wait, 60) == 0
             cluster.start_worker(name, limit=1, **batch.environment)
         assert sum(await batch.attempts()) > 2, "none was stopped: give it more clips"

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
-from working import ENDED, PREFECT, running_worker, start, until
+from working import ENDED, PREFECT, running_worker, start, until, worker_process
 
 from flows.cli.waiting import answer_run
 from reelflow.job.entry import Intent, State, Terms
@@ -116,6 +116,27 @@ async def test_a_run_that_is_cancelled_in_the_ui_keeps_its_job_and_the_next_one_
         run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
                                       output=str(tmp_path / "out.mp4")), ENDED, worker)
         assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+
+
+async def test_a_worker_that_is_told_to_stop_brings_the_reply_home_that_its_run_waits_for(
+    deployed: None, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
+) -> None:
+    queue.faults.add("late-reply")
+    log = tmp_path / "stopped.log"
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        with worker_process(log) as worker:
+            run = await start("restyle/restyle", source=str(clip), prompt="noir", output=str(tmp_path / "out.mp4"))
+            async with asyncio.timeout(60):
+                while not queue.jobs_made or [entry.state for entry in await ledger.entries()] != [State.SENT]:
+                    await asyncio.sleep(0.1)
+            worker.terminate()
+            assert await asyncio.to_thread(worker.wait, 45) == 0, log.read_text()[-3000:]
+        (entry,) = await ledger.entries()
+    assert (entry.state, entry.job_id) == (State.ACCEPTED, next((tmp_path / "queue").glob("jobs/*")).name)
+    # It is Crashed, which the automation of `reelflow setup` takes for a reason to begin it again.
+    with running_worker(tmp_path / "worker.log") as again:
+        run = await until(run, {"Completed", "Failed"}, again)
+    assert (run.state_name, run.run_count, queue.jobs_made) == ("Completed", 2, 1)
 
 
 @pytest.fixture(scope="session")

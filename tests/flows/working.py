@@ -21,18 +21,25 @@ PREFECT = str(Path(sys.executable).parent / "prefect")
 @contextlib.contextmanager
 def running_worker(log: Path) -> Iterator[Path]:
     """A process worker on the pool, with this process's environment; gives its log."""
+    with worker_process(log):
+        yield log
+
+
+@contextlib.contextmanager
+def worker_process(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The same; gives its process."""
     environment = {**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_LOGGING_LEVEL": "INFO"}
     with log.open("wb") as written:
         process = subprocess.Popen(
-            [PREFECT, "worker", "start", "--pool", "reelflow", "--type", "process"], env=environment,
-            stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True,
+            [sys.executable, "-m", "deployments.worker"], env=environment, stdin=subprocess.DEVNULL, stdout=written,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )
     try:
-        yield log
+        yield process
     finally:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
+            process.wait(45)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
