@@ -149,7 +149,7 @@ class _Works:
 
     async def _looked_at(self, clip: BatchClip) -> Looked:
         with folding(), sharing(self.run, _scratch(clip)):
-            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name)
+            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
             was_made = await were_made(clip.recipe, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
         staged = plan.source.size_bytes if is_address(clip.source) else 0
@@ -167,7 +167,7 @@ class _Works:
             with folding(), sharing(self.run, _scratch(clip)):
                 planned = (one.plan, one.known)
                 if not one.is_staged:
-                    planned = await plan_films(clip.recipe, clip.source, stem=clip.name)
+                    planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
                 poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
 

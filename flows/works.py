@@ -69,6 +69,8 @@ class Works:
                                     strict=self._recipe.strict)
         self.warnings += ready.warnings
         self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
+        # For a run that ends before it is finished.
+        note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
         lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
         ended = await asyncio.gather(
             *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)

@@ -35,13 +35,14 @@ from typing import Any, ClassVar
 
 
 class ReelflowError(Exception):
-    """The root; `exit_code` is what the command line ends with."""
+    """The root; `exit_code` is what the command line ends with, `where` the phase that it came from, once known."""
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.where = ""
 
 
 class Refused(ReelflowError):

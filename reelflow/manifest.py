@@ -25,7 +25,8 @@ BAD = (RunStatus.FAILED, RunStatus.REFUSED, RunStatus.UNDECIDED)
 class Line:
     """What became of one clip: `took` is in seconds, `paid` says when it was paid (None: nothing was, by this run).
 
-    `poster` is a small picture of its first output, from the manifest's folder on (None: there is none).
+    `poster` is a small picture of its first output, from the manifest's folder on, `page` the page that says why it
+    failed (None: there is none).
     """
 
     source: str
@@ -46,6 +47,7 @@ class Line:
     prompt: str | None
     stand_in: bool
     poster: str | None
+    page: str | None = None
 
     @property
     def is_bad(self) -> bool:
@@ -69,7 +71,7 @@ def line_of(report: Report, name: str, *, took: float) -> Line:
         ledger_key=report.ledger_key, warnings=report.warnings, error=report.error, took=round(took, 3),
         ended_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), flow_run_id=report.flow_run_id,
         model=report.resolved_model or report.model, prompt=report.prompt, stand_in=report.stand_in,
-        poster=None if report.poster is None else f"{POSTERS}/{report.poster.name}",
+        poster=None if report.poster is None else f"{POSTERS}/{report.poster.name}", page=told["page"],
     )
 
 

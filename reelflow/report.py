@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reelflow.advice import what_to_do
 from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
 from reelflow.job.entry import Paid
 from reelflow.plan import FromFilm
@@ -37,6 +38,8 @@ class Report:
     """One run: what went in, what was bought, what came out.
 
     Sizes are "WxH" in pixels, rates frames per second, seconds floats, money Decimal USD (None: price unknown).
+    A run that failed says in which phase (`failed_in`) and what a person does next (`to_do`); its page tells that too.
+    `log` is where its full log lies, if it has one of its own.
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
     maps each phase to the seconds it took. `uploaded` are the addresses of results that went to another machine.
@@ -70,6 +73,9 @@ class Report:
     flow_run_id: str | None = None
     flow_run_name: str | None = None
     error: str | None = None
+    failed_in: str | None = None
+    to_do: str | None = None
+    log: Path | None = None
 
     def with_error(self, error: ReelflowError) -> Report:
         """The same run, ended by `error`."""
@@ -82,7 +88,8 @@ class Report:
             status, key = RunStatus.UNDECIDED, error.key
         if isinstance(error, SubmitUnknown | JobFailed | JobOverdue | FetchFailed) and error.job_id:
             jobs = tuple(dict.fromkeys((*jobs, error.job_id)))
-        return replace(self, status=status, error=error.message, ledger_key=key, job_ids=jobs)
+        return replace(self, status=status, error=error.message, failed_in=error.where or self.failed_in,
+                       to_do=what_to_do(error), ledger_key=key, job_ids=jobs)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; money as numbers with four decimals, paths as text."""
@@ -127,7 +134,8 @@ class Report:
         ]
         facts += [("note", warning) for warning in self.warnings]
         if self.error:
-            facts.append(("error", self.error))
+            facts += [("error", self.error), ("failed in", self.failed_in or ""), ("to do", self.to_do or ""),
+                      ("log", str(self.log or ""))]
         return [(name, value) for name, value in facts if value]
 
     def price(self) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.logging import get_logger
 
+from reelflow.errors import ReelflowError
 from tasks.folded import is_folded
 
 UPDATE_SECONDS = 1.0
@@ -115,6 +116,9 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
     try:
         yield running
         ok = True
+    except ReelflowError as error:
+        error.where = error.where or f"{name} {of}".strip()
+        raise
     finally:
         times = _times.get()
         if times is not None:
