@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,25 +14,13 @@ from test_run_page import check_html
 
 from reelflow.destination import Destination
 from reelflow.errors import JobFailed, MediaFailed, ReelflowError, SubmitUnknown
-from reelflow.page.failed_page import write_failed_page
 from reelflow.page.gallery import Gallery
 from reelflow.page.template import is_ours
-from reelflow.report import Report
-
-
-def failed(over: Over, error: ReelflowError, **more: object) -> Report:
-    """The run's report, had it ended so while it waited."""
-    error.where = "wait job_1"
-    return replace(over.report, output=None, outputs=(), poster=None, **more).with_error(error)  # type: ignore[arg-type]
-
-
-def write(over: Over, report: Report, *, last_words: str = "") -> str:
-    page = write_failed_page(over.recipe, over.plan, report, over.folder / "out.failed.html", last_words=last_words)
-    return page.read_text("utf-8")
 
 
 async def test_it_tells_what_where_what_to_do_what_was_spent_and_how_to_run_it_again(over: Over) -> None:
-    text = write(over, failed(over, JobFailed("The queue reports that job job_1 failed.", job_id="job_1")))
+    error = JobFailed("The queue reports that job job_1 failed.", job_id="job_1")
+    text = over.write_failed(error).read_text()
     check_html(text)
     told = html.unescape(text)
     for fact in ("The run failed in wait job_1", "The queue reports that job job_1 failed.", "--refresh", "0.0800 USD",
@@ -45,23 +32,23 @@ async def test_it_tells_what_where_what_to_do_what_was_spent_and_how_to_run_it_a
 
 async def test_what_ffmpeg_said_last_stands_on_it_and_is_not_markup(over: Over) -> None:
     words = "Error while decoding <script>alert(1)</script>"
-    text = write(over, failed(over, MediaFailed("ffmpeg failed.", stderr=words)), last_words=words)
+    text = over.write_failed(MediaFailed("ffmpeg failed.", stderr=words), last_words=words).read_text()
     check_html(text)
     assert words in html.unescape(text)
     assert "<script>alert(1)" not in text
 
 
 async def test_a_lost_reply_is_told_as_money_in_doubt(over: Over) -> None:
-    report = failed(over, SubmitUnknown("No answer came.", key="abc"), estimated_cost_usd=Decimal("0.08"),
-                    cost_usd=Decimal(0))
-    text = html.unescape(write(over, report))
+    page = over.write_failed(SubmitUnknown("No answer came.", key="abc"), estimated_cost_usd=Decimal("0.08"),
+                             cost_usd=Decimal(0))
+    text = html.unescape(page.read_text())
     assert "a person has to decide" in text
     assert "a job may have been bought, for up to 0.0800 USD" in text
 
 
 async def test_a_gallery_shows_it_among_the_others_with_its_state_and_sentence(over: Over) -> None:
     await over.write()
-    write(over, failed(over, JobFailed("The job failed.", job_id="job_1")))
+    over.write_failed(JobFailed("The job failed.", job_id="job_1"))
     cards = {card.page: card for card in Gallery(over.folder).cards()}
     assert cards["./out.failed.html"].state == "failed"
     assert cards["./out.failed.html"].error == "The job failed."
@@ -69,7 +56,7 @@ async def test_a_gallery_shows_it_among_the_others_with_its_state_and_sentence(o
 
 
 async def test_it_is_told_apart_from_a_page_of_somebody_else(over: Over) -> None:
-    write(over, failed(over, JobFailed("The job failed.", job_id="job_1")))
+    over.write_failed(JobFailed("The job failed.", job_id="job_1"))
     (over.folder / "other.html").write_text("<p>mine</p>")
     assert is_ours(over.folder / "out.failed.html")
     assert not is_ours(over.folder / "other.html")
@@ -87,7 +74,7 @@ async def test_it_lies_where_the_output_would_be_whatever_of_the_plan_is_known(
 
 
 async def test_its_card_is_json_whatever_the_sentence_holds(over: Over) -> None:
-    text = write(over, failed(over, ReelflowError('</script> "quoted" & more')))
+    text = over.write_failed(ReelflowError('</script> "quoted" & more')).read_text()
     card = re.search(r'<script type="application/json" id="reelflow-card">(.*?)</script>', text)
     assert card
     assert json.loads(card[1])["error"] == '</script> "quoted" & more'
