@@ -25,6 +25,7 @@ from reelflow.report import Report, RunStatus
 from reelflow.settings import read_settings
 from reelflow.sources import is_address, show_source
 from tasks.facts import Latest, note, reporting
+from tasks.log import about, current_log
 from tasks.page import publish_failure
 from tasks.phase import shown_in_the_end, timing
 from tasks.report import publish_report
@@ -81,8 +82,8 @@ async def reported(recipe: Recipe, source: str, stem: str, order: Order | None) 
     }
     start = Report(recipe.name, RunStatus.FAILED, source=show_source(source), **facts)
     ending = Ending(recipe, stem, order)
-    with reporting(start) as latest, timing() as times:
-        note(**facts, phases=times)
+    with reporting(start) as latest, timing() as times, about(clip=stem):
+        note(**facts, phases=times, log=current_log())
         try:
             async with shown_in_the_end():
                 yield ending

@@ -21,6 +21,7 @@ from reelflow.plan import Job, Pictures, Plan
 from reelflow.recipe import Recipe
 from tasks.facts import note
 from tasks.job import Price, fetch_result, job_slot, poll_job, submit_job
+from tasks.log import about
 from tasks.media import prepare_media, probe_source, take_result
 from tasks.report import publish_report
 from tasks.run import Run
@@ -96,11 +97,12 @@ class Works:
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
         async with job_slot(run):
             bought = await buy_until_done(
-                run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
+                run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
                 max_attempts=run.settings.max_attempts,
             )
-            about = seconds if job.model.kind.result == "film" else 0.0
-            return bought.path or await fetch_result(bought, about_seconds=about, title=title)
+            expected = seconds if job.model.kind.result == "film" else 0.0
+            with about(job=bought.job_id):
+                return bought.path or await fetch_result(bought, about_seconds=expected, title=title)
 
     async def _look_again(self, job: Job, generated: Path) -> None:
         """Plan anew where a model that says how long its film is has made another length than it says."""
@@ -112,6 +114,11 @@ class Works:
                              "are kept.")
         self._known = replace(self._known, made={**self._known.made, job.number: made})
         self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+async def _done(bought: Bought, *, title: str) -> None:
+    with about(job=bought.job_id):
+        await poll_job(bought, title=title)
 
 
 async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:

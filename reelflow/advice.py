@@ -29,7 +29,7 @@ from reelflow.errors import (
 # The narrower kinds first: the first that fits is told.
 _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (SourceFault, "Run the same again in a while; nothing was bought."),
-    (BadInput, "Change what the sentence names, and run again; nothing was bought."),
+    (BadInput, ""),
     (BadMedia, "Look at the file (`reelflow probe FILE`), or take another one; nothing was bought."),
     (Declined, "Nothing: this was asked for."),
     (Decided, "Look at how the wish stands now (`reelflow jobs list`)."),
@@ -55,5 +55,5 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
 
 
 def what_to_do(error: ReelflowError) -> str:
-    """One sentence or two: what to do now, and what that costs."""
+    """One sentence or two: what to do now, and what that costs. Empty where the error's own sentence says it all."""
     return next(told for kind, told in _BY_KIND if isinstance(error, kind))

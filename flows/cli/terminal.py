@@ -6,7 +6,8 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelflow.errors import ReelflowError
@@ -35,11 +36,33 @@ def say_json(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def say_error(sentence: str, *, as_json: bool, status: str = "refused") -> None:
-    """An error that came before there was a run to report of."""
+def say_error(
+    sentence: str, *, as_json: bool, status: str = "refused", facts: Sequence[tuple[str, str]] = ()
+) -> None:
+    """An error that no report tells; `facts` are what stands below its sentence."""
     if as_json:
         say_json({"status": status, **NOTHING_DONE, "stand_in": _names_no_queue(), "error": sentence})
-    plain_console(stderr=True).print(f"[bold red]✗[/] {escape(sentence)}")
+    say_failed(sentence, facts)
+
+
+def say_failed(sentence: str, facts: Sequence[tuple[str, str]]) -> None:
+    """How a run failed, in one block: what, and below it where, what to do, and where more of it is to be read."""
+    console = plain_console(stderr=True)
+    console.print(f"[bold red]✗[/] {escape(sentence)}")
+    show_rows(console, [(name, value) for name, value in facts if value], indent="  ")
+
+
+def show_rows(console: Console, rows: list[tuple[str, str]], *, indent: str = "") -> None:
+    """Facts below each other, each with its name; a long one is not cut, so that it can be copied."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(f"{indent}[dim]{name:<{width}}[/]  {escape(near(value))}")
+
+
+def near(value: str) -> str:
+    """A path inside the current folder, written from there."""
+    here = f"{Path.cwd()}/"
+    return value.replace(here, "") if here != "//" else value
 
 
 def _names_no_queue() -> bool:
