@@ -124,11 +124,12 @@ class _Works:
                 self.manifest.add(_estimated(one))
             return {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
-            begun = time.monotonic()
+            begun, tally = time.monotonic(), self.summary.tally
+            tally.to_make = len(to_make)
 
             async def make(one: Looked) -> None:
                 await self._make(one)
-                tally = self.summary.tally
+                tally.worked += not one.was_made
                 running.move(tally.ended / len(self.clips), tally.told_under_way(time.monotonic() - begun))
 
             await self._side_by_side(looked, make, self.many.window)

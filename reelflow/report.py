@@ -163,6 +163,15 @@ class Report:
         return "\n".join(lines)
 
 
+def spell_seconds(seconds: float) -> str:
+    """A time as people say it: 90 s, 12 min 3 s, 2 h 5 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def describe_film(film: Probe) -> str:
     """A film or a picture in a few words: size, rate, length, sound."""
     if film.is_picture:

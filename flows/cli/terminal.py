@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,14 +107,15 @@ def shown_phases(*, quiet: bool) -> Iterator[None]:
         with _bars() as bars, listening(bars.move):
             yield
     else:
-        with listening(_Lines().move):
+        with listening(Lines().move):
             yield
 
 
-class _Lines:
+class Lines:
     """A line when a phase says something new about itself, one now and then while it goes on, and one when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._said: dict[str, str] = {}
         self._said_at: dict[str, float] = {}
 
@@ -126,7 +127,7 @@ class _Lines:
             self._said[title] = moment.note.partition(",")[0]
             say(f"{title}: {moment.note}")
         elif moment.done is not None and moment.note:
-            now = time.monotonic()
+            now = self._clock()
             if now - self._said_at.setdefault(title, now) >= EACH_SECONDS:
                 self._said_at[title] = now
                 say(f"{title}: {moment.done:.0%}, {moment.note}")

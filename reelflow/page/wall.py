@@ -16,7 +16,7 @@ from reelflow.media.run import written_whole
 from reelflow.page.card import Card
 from reelflow.page.link import link_to
 from reelflow.page.template import is_ours, render
-from reelflow.report import STANDIN_NOTE
+from reelflow.report import STANDIN_NOTE, spell_seconds
 from reelflow.sources import show_source
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -91,7 +91,7 @@ class Wall:
             ("completed", f"{done} of {len(self.cards)}"),
             ("generated", f"{sum(card.billed_seconds for card in self.cards):,.2f} s"),
             (spent + (f", {unknown} of unknown price" if unknown else ""), f"{sum(known):,.4f} USD"),
-            ("of work", _long(sum(card.took for card in self.cards))),
+            ("of work", spell_seconds(sum(card.took for card in self.cards))),
         )
 
     def words(self, card: Card) -> list[str]:
@@ -196,11 +196,3 @@ def _card(clip: ClipLine, folder: Path, page: Path, *, away: bool) -> Card:
 
 def _first_there(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
-
-
-def _long(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
