@@ -1,4 +1,4 @@
-"""Events of jobs, so that automations in Prefect can act on them: where a person must decide, where money went."""
+"""Events of jobs and clips, for automations in Prefect: where a person must decide, where money went, what came."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from prefect import get_run_logger
 from prefect.events import emit_event
 
 from reelflow.errors import ReelflowError
+from reelflow.inbox import Arrival
+from reelflow.sources import show_source
 from tasks.run import current_run
 
 Happened = Literal["submitted", "completed", "failed", "unknown"]
@@ -36,4 +38,17 @@ async def emit_job(happened: Happened, key: str, *, job_id: str | None = None) -
             "seconds": entry.seconds if entry.output_seconds is None else entry.output_seconds,
             "cost_usd": None if cost is None else float(cost), "stand_in": entry.stand_in, "state": entry.state.value,
         },
+    )
+
+
+def emit_arrival(inbox: str, arrival: Arrival, clip: str) -> None:
+    """Emit `reelflow.clip.arrived` for a clip that an inbox has newly taken, under the name `clip`; with its bytes.
+
+    The resource `reelflow.inbox.…` tells it from the same event of whoever brings clips, which starts the inbox.
+    """
+    emit_event(
+        "reelflow.clip.arrived",
+        resource={"prefect.resource.id": f"reelflow.inbox.{clip}", "prefect.resource.name": arrival.name},
+        payload={"clip": clip, "source": show_source(arrival.source), "inbox": show_source(inbox),
+                 "size_bytes": arrival.size_bytes},
     )
