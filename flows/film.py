@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from flows.failed import joined, reported
 from flows.made import Places, are_made
 from flows.order import Order
+from flows.trail import Trail
 from flows.works import Works
 from reelflow.compile import Known, compile_recipe, whole_span
 from reelflow.media.media_step import Given
@@ -23,6 +24,7 @@ from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
 from reelflow.sources import source_stem
 from tasks import quiet
+from tasks.events import emit_lineage
 from tasks.facts import note
 from tasks.folded import is_folded
 from tasks.job import resolve_model
@@ -86,7 +88,9 @@ async def make_within(
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         film = None
         if not await are_made(places, ask, targets, plan, order):
-            works = Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
+            trail = Trail(run)
+            await trail.begin(source, plan)
+            works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
@@ -101,6 +105,7 @@ async def make_within(
                 await keep_receipt(ask, plan, report)
             else:
                 note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
+            emit_lineage(note().lineage)
         if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
             await _poster(order.poster, film or targets[0])
         await ending.made()

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from flows.decide import ask_person, can_ask
+from flows.trail import Trail
 from reelflow.compile import Known, compile_recipe
 from reelflow.errors import SubmitUnknown
 from reelflow.job.attempts import buy_until_done
@@ -31,10 +32,11 @@ class Works:
     """The jobs of a plan, each done once its own pictures are there, side by side where they may be."""
 
     def __init__(
-        self, run: Run, recipe: Recipe, plan: Plan, known: Known, *, limit_usd: Decimal | None, refresh: bool
+        self, run: Run, recipe: Recipe, plan: Plan, known: Known, trail: Trail, *, limit_usd: Decimal | None,
+        refresh: bool,
     ) -> None:
         self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
-        self._limit_usd, self._refresh = limit_usd, refresh
+        self._trail, self._limit_usd, self._refresh = trail, limit_usd, refresh
         self._takes: dict[int, asyncio.Task[Take]] = {}
         self.warnings: list[str] = []
         self.commands: dict[str, list[list[str]]] = {}
@@ -102,7 +104,9 @@ class Works:
             )
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):
-                return bought.path or await fetch_result(bought, about_seconds=expected, title=title)
+                path = bought.path or await fetch_result(bought, about_seconds=expected, title=title)
+        await self._trail.came(job, await self._trail.sent(job, sent), path, bought.job_id)
+        return path
 
     async def _look_again(self, job: Job, generated: Path) -> None:
         """Plan anew where a model that says how long its film is has made another length than it says."""

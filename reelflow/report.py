@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.advice import what_to_do
 from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
 from reelflow.job.entry import Paid
+from reelflow.lineage import Made
 from reelflow.plan import FromFilm
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Report:
     `log` is where its full log lies, if it has one of its own.
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
-    maps each phase to the seconds it took. `uploaded` are the addresses of results that went to another machine.
+    maps each phase to the seconds it took, `lineage` tells what was made of what.
+    `uploaded` are the addresses of results that went to another machine.
     """
 
     flow: str
@@ -70,6 +72,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     phases: dict[str, float] = field(default_factory=dict)
     commands: dict[str, list[list[str]]] = field(default_factory=dict)
+    lineage: tuple[Made, ...] = ()
     flow_run_id: str | None = None
     flow_run_name: str | None = None
     error: str | None = None
@@ -100,7 +103,7 @@ class Report:
             elif isinstance(value, Decimal):
                 shown[name] = float(round(value, 4))
             elif isinstance(value, tuple):
-                shown[name] = [str(one) if isinstance(one, Path) else one for one in value]
+                shown[name] = [_plain_value(one) for one in value]
             elif isinstance(value, StrEnum):
                 shown[name] = value.value
         shown["phases"] = {name: round(seconds, 3) for name, seconds in self.phases.items()}
@@ -238,6 +241,12 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
         rate = f", {float(output.rate):.5g} fps" if output.rate else ""
         rows.append(("finished as", f"{output.name}: {output.size}{rate}"))
     return rows
+
+
+def _plain_value(one: Any) -> Any:
+    if isinstance(one, Made):
+        return one.to_dict()
+    return str(one) if isinstance(one, Path) else one
 
 
 def _plain(text: str) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 from prefect import get_run_logger
+from prefect.assets import Asset, AssetProperties
+from prefect.context import AssetContext
 from prefect.events import emit_event
 
 from reelflow.errors import ReelflowError
 from reelflow.inbox import Arrival
-from reelflow.sources import show_source
+from reelflow.lineage import Made, Stage
+from reelflow.sources import is_address, show_source
 from tasks.run import current_run
 
 Happened = Literal["submitted", "completed", "failed", "unknown"]
@@ -52,3 +57,36 @@ def emit_arrival(inbox: str, arrival: Arrival, clip: str) -> None:
         payload={"clip": clip, "source": show_source(arrival.source), "inbox": show_source(inbox),
                  "size_bytes": arrival.size_bytes},
     )
+
+
+# What Prefect takes in no key of an asset, and a key of which the rest tells enough.
+_NOT_IN_KEYS, _MOST_IN_KEY = re.compile(r"[\s\0#?&%\"'<>\[\]{}|\\^`]+"), 480
+
+
+def emit_lineage(lineage: Sequence[Made]) -> None:
+    """Emit what Prefect's own assets do: each file as an asset, made of those that it was made of.
+
+    `@materialize` wants a task's assets before it runs, and what a film is called here, its content, is known behind.
+    """
+    assets = {one.digest: _asset(one) for one in reversed(lineage)}
+    for one in lineage:
+        asset = _asset(one)
+        if not one.made_of:
+            emit_event("prefect.asset.referenced", resource=AssetContext.asset_as_resource(asset), related=[],
+                       payload=one.to_dict())
+            continue
+        before = [assets[digest] for digest in one.made_of if digest in assets and assets[digest].key != asset.key]
+        emit_event(
+            "prefect.asset.materialization.succeeded", resource=AssetContext.asset_as_resource(asset),
+            related=[*map(AssetContext.asset_as_related, before), AssetContext.related_materialized_by("reelflow")],
+            payload=one.to_dict())
+
+
+def _asset(one: Made) -> Asset:
+    """A source and a finished film are what lies at their place, whatever it holds; all else is its content."""
+    if one.lies_at is None or one.stage is Stage.REFERENCE:
+        key = f"reelflow://{one.stage}/{one.digest}"
+    else:
+        key = one.lies_at if is_address(one.lies_at) else f"file://{one.lies_at}"
+        key = _NOT_IN_KEYS.sub("_", key.partition("://")[0].lower() + "://" + key.partition("://")[2])[:_MOST_IN_KEY]
+    return Asset(key=key, properties=AssetProperties(name=one.name, description=f"{one.stage}, {one.digest}"))

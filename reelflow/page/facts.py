@@ -83,6 +83,7 @@ class RunPage:
     bars: tuple[Bar, ...]
     files: tuple[File, ...]
     facts: Rows
+    lineage: Rows
     recipe: str
     again: str
     commands: tuple[tuple[str, tuple[str, ...]], ...]
@@ -112,8 +113,8 @@ def page_facts(
         height=first.size.height, fps=float(first.rate), has_sound=film is not None and bool(film.sounds),
         in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(map(job_rows, plan.jobs)),
         warnings=report.warnings, changes=changes_of(plan), bars=bars_of(report.phases),
-        files=_files(plan, report, page), facts=_facts(report, recipe), recipe=write_text(recipe),
-        again=run_again(recipe, report), commands=commands_of(report),
+        files=_files(plan, report, page), facts=_facts(report, recipe), lineage=lineage_rows(report),
+        recipe=write_text(recipe), again=run_again(recipe, report), commands=commands_of(report),
         stand_in=STANDIN_NOTE if report.stand_in else "",
     )
 
@@ -232,6 +233,11 @@ def _facts(report: Report, recipe: Recipe) -> Rows:
         ("flow run", " · ".join(filter(None, (report.flow_run_name, report.flow_run_id)))),
     ]
     return tuple((name, value) for name, value in rows if value)
+
+
+def lineage_rows(report: Report) -> Rows:
+    """What was made of what, each by the digest of its bytes."""
+    return tuple((one.stage.value, f"{one.name} · {one.digest}") for one in report.lineage)
 
 
 def commands_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:

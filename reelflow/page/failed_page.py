@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reelflow.media.run import written_whole
 from reelflow.page.card import Card
-from reelflow.page.facts import Bar, Rows, bars_of, commands_of, job_rows, run_again
+from reelflow.page.facts import Bar, Rows, bars_of, commands_of, job_rows, lineage_rows, run_again
 from reelflow.page.template import render
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe
@@ -38,6 +38,7 @@ class FailedPage:
     notes: tuple[str, ...]
     bars: tuple[Bar, ...]
     facts: Rows
+    lineage: Rows
     last_words: str
     recipe: str
     again: str
@@ -78,6 +79,7 @@ def failed_facts(
         headline=headline, to_do=report.to_do or "", source_film=report.source_film or "",
         was_sent=bool(report.job_ids or report.ledger_key), figures=_figures(report),
         jobs=tuple(map(job_rows, jobs)), notes=report.warnings, bars=bars_of(report.phases), facts=_facts(report),
+        lineage=lineage_rows(report),
         last_words=last_words, recipe=write_text(recipe), again=run_again(recipe, report),
         commands=commands_of(report), stand_in=f"Queue: {STANDIN_QUEUE}." if report.stand_in else "",
     )
