@@ -13,19 +13,23 @@ from flows.trail import Trail
 from reelflow.compile import Known, compile_recipe
 from reelflow.errors import SubmitUnknown
 from reelflow.job.attempts import buy_until_done
+from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
+from reelflow.measure import Found, Measure, What
 from reelflow.media.drawing import Take
 from reelflow.media.media_step import Given
 from reelflow.models import Kind
 from reelflow.plan import Job, Pictures, Plan
 from reelflow.recipe import Recipe
-from tasks.facts import note
+from tasks.facts import note, note_measure
 from tasks.job import Price, fetch_result, job_slot, poll_job, submit_job
 from tasks.log import about
 from tasks.media import prepare_media, probe_source, take_result
 from tasks.report import publish_report
 from tasks.run import Run
+
+_FOUND = {Paid.NOW: Found.MISS, Paid.EARLIER: Found.TAKEN_UP, Paid.KEPT: Found.HIT}
 
 
 class Works:
@@ -102,6 +106,7 @@ class Works:
                 run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
                 max_attempts=run.settings.max_attempts,
             )
+            note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):
                 path = bought.path or await fetch_result(bought, about_seconds=expected, title=title)

@@ -13,6 +13,7 @@ from reelflow.advice import what_to_do
 from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
 from reelflow.job.entry import Paid
 from reelflow.lineage import Made
+from reelflow.measure import Measure
 from reelflow.plan import FromFilm
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Report:
     `log` is where its full log lies, if it has one of its own.
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
-    maps each phase to the seconds it took, `lineage` tells what was made of what.
+    maps each phase to the seconds it took, `lineage` tells what was made of what, `measures` what the metrics count.
     `uploaded` are the addresses of results that went to another machine.
     """
 
@@ -73,6 +74,7 @@ class Report:
     phases: dict[str, float] = field(default_factory=dict)
     commands: dict[str, list[list[str]]] = field(default_factory=dict)
     lineage: tuple[Made, ...] = ()
+    measures: tuple[Measure, ...] = ()
     flow_run_id: str | None = None
     flow_run_name: str | None = None
     error: str | None = None
@@ -244,7 +246,7 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _plain_value(one: Any) -> Any:
-    if isinstance(one, Made):
+    if isinstance(one, Made | Measure):
         return one.to_dict()
     return str(one) if isinstance(one, Path) else one
 
