@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.films import Flag, Telling, beside_here
-from flows.cli.start import run_until_stopped, with_log
+from flows.cli.start import check_prefect_home, run_until_stopped, with_log
 from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
 from reelflow.batch import JOBS, models_of
 from reelflow.errors import BadInput, ClipsFailed
@@ -90,6 +90,7 @@ def batch(
 def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     if not (quiet or as_json):
         say("reelflow batch: looking at what is asked …")
+    check_prefect_home()
     asyncio.run(_preflight(parameters))
     from flows.batch import batch as flow
 

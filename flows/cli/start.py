@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import importlib
 import logging
+import os
 import signal
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -83,12 +84,6 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         except RuntimeError as error:
             if "ephemeral Prefect API server" not in str(error):
                 raise
-            from prefect.settings import get_current_settings
-
-            home = get_current_settings().home
-            if not home.is_dir():
-                raise BadInput(f"Prefect's folder {home} can't be made: set PREFECT_HOME to one that can.",
-                               field="PREFECT_HOME") from error
             raise ReelflowError("Prefect's server did not start in time: end other work on this machine, or start one "
                                 "with `prefect server start` and set PREFECT_API_URL.") from error
         finally:
@@ -154,13 +149,42 @@ def failed_rows(report: Report) -> list[tuple[str, str]]:
     ]
 
 
+def check_prefect_home() -> None:
+    """Refuse a folder that Prefect can't use, before it's imported: it would try for two minutes, and warn each time.
+
+    Raises:
+        BadInput: the folder can't be made, or can't be written to.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    named = os.environ.get("PREFECT_HOME")
+    home = Path(named or "~/.prefect").expanduser()
+    if not named and not _is_usable(home):  # it may be named in a file that only Prefect reads
+        from prefect.settings import get_current_settings
+
+        home = get_current_settings().home
+    if not _is_usable(home):
+        raise BadInput(f"Prefect's folder {home} can't be made or written to: set PREFECT_HOME to one that can.",
+                       field="PREFECT_HOME")
+
+
+def _is_usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 @contextlib.contextmanager
 def with_log(name: str) -> Iterator[Path | None]:
     """A log of its own for the run inside the block, which errors that come out of it name.
 
     Raises:
         ReelflowError: something unforeseen went wrong.
+        BadInput: Prefect can't be used here.
     """
+    check_prefect_home()
     from tasks.log import logged
 
     with logged(name) as log:
