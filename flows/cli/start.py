@@ -144,9 +144,16 @@ def failed_rows(report: Report) -> list[tuple[str, str]]:
     """Where a run failed, what to do, and where more of it is to be read."""
     return [
         ("where", report.failed_in or ""), ("to do", report.to_do or ""), ("job", ", ".join(report.job_ids)),
-        ("spent", report.price() if report.job_ids else ""), ("page", str(report.page or "")),
-        ("log", str(report.log or "")),
+        ("spent", report.price() if report.job_ids else ""), ("in doubt", _in_doubt(report)),
+        ("page", str(report.page or "")), ("log", str(report.log or "")),
     ]
+
+
+def _in_doubt(report: Report) -> str:
+    if not report.ledger_key or report.status.value != "undecided":
+        return ""
+    most = report.estimated_cost_usd
+    return f"up to {most:.4f} USD" if most is not None else "a job of unknown price"
 
 
 def check_prefect_home() -> None:

@@ -137,11 +137,16 @@ class Lines:
 def _bars() -> Iterator[_Bars]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # A long note, as a batch has it, is broken into lines; it takes nothing from the bar, and nothing of it is lost.
     with Progress(
-        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
-        TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}[/]"), console=Console(stderr=True),
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description:<8}", table_column=Column(min_width=8, no_wrap=True)),
+        BarColumn(bar_width=20, complete_style="cyan", finished_style="green", table_column=Column(min_width=20)),
+        TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
+        TextColumn("[dim]{task.fields[note]}[/]", table_column=Column(no_wrap=False, overflow="fold")),
+        console=Console(stderr=True),
     ) as progress:
         yield _Bars(progress)
 
