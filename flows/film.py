@@ -73,7 +73,7 @@ async def make_within(
         places = Places.of(run, recipe, order)
         recipe = places.destination.named(recipe, source)
         plan, known = planned or await _looked_at(run, recipe, source, stem)
-        ending.plan = plan
+        ending.recipe, ending.plan = recipe, plan
         path = plan.source.path
         note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
              resolved_model=joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)

@@ -121,7 +121,9 @@ class Report:
         if self.resolved_model and self.resolved_model != self.model:
             model += f" (now {self.resolved_model})"
         made = self.uploaded or tuple(map(str, self.outputs or filter(None, (self.output,))))
-        facts = [
+        facts = [] if not self.error else [
+            ("error", self.error), ("failed in", self.failed_in or ""), ("to do", self.to_do or "")]
+        facts += [
             ("source", " · ".join(filter(None, (self.source, self.source_film)))),
             ("model", model),
             ("prompt", self.prompt or ""),
@@ -139,8 +141,7 @@ class Report:
         ]
         facts += [("note", warning) for warning in self.warnings]
         if self.error:
-            facts += [("error", self.error), ("failed in", self.failed_in or ""), ("to do", self.to_do or ""),
-                      ("log", str(self.log or ""))]
+            facts.append(("log", str(self.log or "")))
         return [(name, value) for name, value in facts if value]
 
     def price(self) -> str:

@@ -15,9 +15,10 @@ from reelflow.recipe import Recipe
 from reelflow.recipe_file import write_text
 from reelflow.report import STANDIN_QUEUE, Report, RunStatus
 
-_HEADLINES = {
-    RunStatus.UNDECIDED: "A reply was lost, and a person has to decide",
-    RunStatus.REFUSED: "The run was refused",
+_HEADLINES = {RunStatus.UNDECIDED: "A reply was lost", RunStatus.REFUSED: "The run was refused"}
+_WHILE = {
+    "look": "looking at {of}", "prepare": "preparing {of}", "upload": "sending to {of}", "wait": "waiting for the job",
+    "fetch": "fetching the result", "join": "joining the pieces", "finish": "finishing {of}",
 }
 
 
@@ -65,9 +66,6 @@ def failed_facts(
 ) -> FailedPage:
     """Everything that the page shows; pure."""
     jobs = plan.jobs if plan is not None else ()
-    headline = _HEADLINES.get(report.status, "The run failed")
-    if report.failed_in:
-        headline += f" in {report.failed_in}"
     return FailedPage(
         card=Card(
             title=title, state=report.status.value, source=report.source or "", asked=report.prompt or "",
@@ -76,13 +74,22 @@ def failed_facts(
             cost_usd=None if report.cost_usd is None else float(report.cost_usd), took=sum(report.phases.values()),
             stand_in=report.stand_in, made_at=made_at.isoformat(timespec="seconds"), error=report.error or "",
         ),
-        headline=headline, to_do=report.to_do or "", source_film=report.source_film or "",
+        headline=_headline(report), to_do=report.to_do or "", source_film=report.source_film or "",
         was_sent=bool(report.job_ids or report.ledger_key), figures=_figures(report),
         jobs=tuple(map(job_rows, jobs)), notes=report.warnings, bars=bars_of(report.phases), facts=_facts(report),
         lineage=lineage_rows(report),
         last_words=last_words, recipe=write_text(recipe), again=run_again(recipe, report),
         commands=commands_of(report), stand_in=f"Queue: {STANDIN_QUEUE}." if report.stand_in else "",
     )
+
+
+def _headline(report: Report) -> str:
+    """What went wrong and while what was done, in a few words."""
+    what = _HEADLINES.get(report.status, "The run failed")
+    phase, _, of = (report.failed_in or "").partition(" ")
+    if phase in _WHILE and of:
+        return f"{what} while {_WHILE[phase].format(of=of)}"
+    return f"{what} ({report.failed_in})" if report.failed_in else what
 
 
 def _figures(report: Report) -> Rows:

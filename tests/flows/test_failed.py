@@ -28,9 +28,10 @@ async def test_a_job_that_fails_leaves_a_page_beside_its_output_until_the_output
     page = tmp_path / "out.failed.html"
     told = html.unescape(page.read_text())
     assert failed.value.where == f"wait {failed.value.job_id}"
-    for fact in (failed.value.message, f"The run failed in wait {failed.value.job_id}", "What was sent", "noir",
+    for fact in (failed.value.message, "The run failed while waiting for the job", "What was sent", "noir",
                  "0.0100 USD", "libx264", "--refresh"):
         assert fact in told
+    assert "for lucy-restyle-2 · " in told  # what was sent, by its content
     assert "key-of-the-test" not in told
     async with get_client() as client:
         (shown,) = await client.read_artifacts(artifact_filter=ArtifactFilter(
@@ -74,7 +75,9 @@ async def test_a_film_that_can_t_be_read_leaves_one_too_and_a_bad_parameter_none
     with pytest.raises(BadMedia) as refused:
         await restyle(str(tmp_path / "bad.mp4"), prompt="noir", output=f"{tmp_path}/")
     assert refused.value.where == "probe source"
-    assert "is not a video" in (tmp_path / "bad-restyle.failed.html").read_text()
+    page = (tmp_path / "bad-restyle.failed.html").read_text()
+    assert "is not a video" in page
+    assert "The run was refused (probe source)" in page
     (tmp_path / "out.mp4").write_text("mine")
     with pytest.raises(BadInput, match="exists"):
         await restyle(str(clip), prompt="noir", output=str(tmp_path / "out.mp4"))

@@ -23,8 +23,9 @@ async def test_it_tells_what_where_what_to_do_what_was_spent_and_how_to_run_it_a
     text = over.write_failed(error).read_text()
     check_html(text)
     told = html.unescape(text)
-    for fact in ("The run failed in wait job_1", "The queue reports that job job_1 failed.", "--refresh", "0.0800 USD",
-                 "lucy-restyle-2", "job_1", "film noir, <b>hard</b> shadows", "It was dark.", "4.0 s",
+    for fact in ("The run failed while waiting for the job", "The queue reports that job job_1 failed.",
+                 "--refresh", "0.0800 USD", "lucy-restyle-2", "job_1",
+                 "film noir, <b>hard</b> shadows", "It was dark.", "4.0 s",
                  "reelflow recipe run restyle.yaml", "ffmpeg -i 'a '\"'\"'quoted'\"'\"' name.mp4'"):
         assert fact in told
     assert "<b>hard" not in text
@@ -42,7 +43,7 @@ async def test_a_lost_reply_is_told_as_money_in_doubt(over: Over) -> None:
     page = over.write_failed(SubmitUnknown("No answer came.", key="abc"), estimated_cost_usd=Decimal("0.08"),
                              cost_usd=Decimal(0))
     text = html.unescape(page.read_text())
-    assert "a person has to decide" in text
+    assert "A reply was lost" in text
     assert "a job may have been bought, for up to 0.0800 USD" in text
 
 

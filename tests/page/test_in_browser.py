@@ -182,7 +182,7 @@ async def test_a_source_that_can_t_be_played_gives_way_to_its_still(browser: Bro
 async def test_a_failed_run_s_page_shows_first_what_went_wrong_and_what_to_do(browser: Browser, over: Over) -> None:
     page = await browser.new_page(viewport={"width": 1200, "height": 800})
     await page.goto(over.write_failed(JobFailed("The job failed.", job_id="job_1")).as_uri())
-    assert await page.get_by_role("heading", level=1).inner_text() == "The run failed in wait job_1"
+    assert await page.get_by_role("heading", level=1).inner_text() == "The run failed while waiting for the job"
     for place, told in (("#what", "The job failed."), ("#next", "What to do: Try another prompt")):
         shown = page.locator(place)
         assert told in await shown.inner_text()
