@@ -29,26 +29,28 @@ class Trail:
         name, lies_at = (show_source(source),) * 2 if is_address(source) else (path.name, str(path))
         self._add(Made(Stage.SOURCE, name.rpartition("/")[2] or name, self._source, (), lies_at))
 
-    async def sent(self, job: Job, path: Path) -> str:
-        """Note what is sent to a model; gives its digest."""
+    async def sent(self, job: Job, path: Path) -> tuple[str, ...]:
+        """Note what is sent to a model; gives the digests of what its result is then made of.
+
+        All that is read is read here, before anything is bought.
+        """
         digest = self._run.store.digest(path)
         before = [one for feed in job.prepare.pictures.feeds() for one in self._came.get(feed.job, ())]
         # What goes to a model as it came from the last one is not made anew.
         if digest not in before:
             self._add(Made(Stage.PREPARED, f"{job.place} for {job.model.name}", digest,
                            tuple(dict.fromkeys(before)) or (self._source,)))
-        return digest
+        if (goes_by := job.step.reference_image) is None:
+            return (digest,)
+        picture = await asyncio.to_thread(digest_of_source, goes_by)
+        self._add(Made(Stage.REFERENCE, goes_by.name, picture, (), str(goes_by)))
+        return digest, picture
 
-    async def came(self, job: Job, sent: str, path: Path, job_id: str | None) -> None:
+    def came(self, job: Job, made_of: tuple[str, ...], path: Path, job_id: str | None) -> None:
         """Note what came of what was sent."""
-        digest, goes_by = self._run.store.digest(path), job.step.reference_image
-        made_of = [sent]
-        if goes_by is not None:
-            picture = await asyncio.to_thread(digest_of_source, goes_by)
-            self._add(Made(Stage.REFERENCE, goes_by.name, picture, (), str(goes_by)))
-            made_of.append(picture)
+        digest = self._run.store.digest(path)
         self._came[job.number] = (*self._came.get(job.number, ()), digest)
-        self._add(Made(Stage.GENERATED, job_id or f"{job.place} from {job.model.name}", digest, tuple(made_of)))
+        self._add(Made(Stage.GENERATED, job_id or f"{job.place} from {job.model.name}", digest, made_of))
 
     def _add(self, made: Made) -> None:
         self._made.append(made)

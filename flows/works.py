@@ -101,7 +101,7 @@ class Works:
         cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
-        digest = await self._trail.sent(job, sent)
+        made_of = await self._trail.sent(job, sent)
         async with job_slot(run):
             bought = await buy_until_done(
                 run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
@@ -111,7 +111,7 @@ class Works:
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):
                 path = bought.path or await fetch_result(bought, about_seconds=expected, title=title)
-        await self._trail.came(job, digest, path, bought.job_id)
+        self._trail.came(job, made_of, path, bought.job_id)
         return path
 
     async def _look_again(self, job: Job, generated: Path) -> None:
