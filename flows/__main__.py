@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     except CycloptsError as error:
         code = _refuse(_misread(error), 2, words)
     except ReelflowError as error:
-        code = _refuse(error.message, error.exit_code, words)
+        code = _refuse(error.message, error.exit_code, words, _facts(error))
     except KeyboardInterrupt:  # a run that goes on tells its own end
         code = _refuse("Stopped.", 130, words)
     except BrokenPipeError:
@@ -103,11 +103,21 @@ def _written_down(error: Exception) -> str:
     return f"Something unforeseen went wrong ({type(error).__name__}: {error}); what is known of it is in {log.name}."
 
 
-def _refuse(sentence: str, code: int, words: list[str]) -> int:
+def _facts(error: ReelflowError) -> list[tuple[str, str]]:
+    """What stands below the sentence of an error that came out of a run; one that came before has nothing more."""
+    if error.log is None:
+        return []
+    from reelflow.advice import what_to_do
+
+    return [("where", error.where), ("to do", what_to_do(error)), ("log", str(error.log))]
+
+
+def _refuse(sentence: str, code: int, words: list[str], facts: list[tuple[str, str]] | None = None) -> int:
     from flows.cli.terminal import say_error
 
     status = {2: "refused", 3: "undecided", 130: "interrupted"}.get(code, "failed")
-    say_error(sentence, as_json="--json" in words, status=status)
+    is_brief = bool({"--json", "--quiet", "-q"} & set(words))
+    say_error(sentence, as_json="--json" in words, status=status, facts=[] if is_brief else facts or [])
     return code
 
 

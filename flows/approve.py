@@ -40,7 +40,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     if already:
         return recipe
     for round_ in itertools.count():
-        plan, known = await plan_films(recipe, source)
+        plan, known = await plan_films(recipe, source, order=order)
         previewed = excerpt(recipe, plan.source, known)
         shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
         await publish_plan(plan)

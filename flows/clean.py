@@ -10,13 +10,15 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
 from reelflow.errors import BadInput
+from reelflow.run_log import clear_logs
 from reelflow.settings import read_settings
 from reelflow.store import Store, Usage, clear_notes
 
 
 @flow(name="clean")
 async def clean(unused_days: float = 30.0) -> dict[str, Any]:
-    """Remove kept results and prepared films that nobody has used for so many days. The ledger is never cleaned.
+    """Remove kept results and prepared films that nobody has used for so many days, and logs of that age. The ledger is
+    never cleaned.
 
     What is removed and asked for again is fetched from the queue while that still has it, and told where it hasn't;
     it is never bought again unasked. Finished films are not touched.
@@ -30,12 +32,13 @@ async def clean(unused_days: float = 30.0) -> dict[str, Any]:
     store, seconds = Store(settings.work_dir / "store"), unused_days * 86_400
     removed = await store.clear(unused_for=seconds)
     notes = await asyncio.to_thread(clear_notes, settings.work_dir, unused_for=seconds)
+    logs = await asyncio.to_thread(clear_logs, settings.work_dir, unused_for=seconds)
     left = await store.usage()
     rows = [{"": name, "files": str(usage.files), "MB": f"{usage.size_bytes / 1e6:.1f}"}
-            for name, usage in (("removed", removed), ("notes removed", notes), ("left", left))]
+            for name, usage in (("removed", removed), ("notes removed", notes), ("logs removed", logs), ("left", left))]
     await acreate_table_artifact(rows, key="clean", description=f"Unused for {unused_days:g} days")
-    return {"status": "completed", "removed": _told(removed), "notes": _told(notes), "left": _told(left),
-            "flow_run_id": flow_run.id}
+    return {"status": "completed", "removed": _told(removed), "notes": _told(notes), "logs": _told(logs),
+            "left": _told(left), "flow_run_id": flow_run.id}
 
 
 def _told(usage: Usage) -> dict[str, int]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.failed import joined, reported
 from flows.made import Places, are_made
 from flows.order import Order
+from flows.trail import Trail
 from flows.works import Works
 from reelflow.compile import Known, compile_recipe, whole_span
-from reelflow.errors import ReelflowError
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
@@ -24,9 +22,10 @@ from reelflow.plan import OutputForm, Plan
 from reelflow.preflight import check_models, check_total, read_limit
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
-from reelflow.sources import show_source, source_stem
+from reelflow.sources import source_stem
 from tasks import quiet
-from tasks.facts import note, reporting
+from tasks.events import emit_lineage
+from tasks.facts import note
 from tasks.folded import is_folded
 from tasks.job import resolve_model
 from tasks.media import (
@@ -39,7 +38,6 @@ from tasks.media import (
     probe_step_files,
 )
 from tasks.page import publish_page
-from tasks.phase import shown_in_the_end, timing
 from tasks.receipt import deliver_files, digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, open_run
@@ -69,14 +67,16 @@ async def make_within(
     recipe: Recipe, source: str, order: Order, planned: tuple[Plan, Known] | None = None
 ) -> dict[str, Any]:
     """The same for a clip of a larger run, which minds its own cancelling, and may have planned the clip before."""
-    async with _reported(recipe, source), open_run() as run:
+    stem = planned[1].stem if planned else source_stem(source)
+    async with reported(recipe, source, stem, order) as ending, open_run() as run:
         limit = read_limit(order.max_cost_usd)
         places = Places.of(run, recipe, order)
         recipe = places.destination.named(recipe, source)
-        plan, known = planned or await _looked_at(run, recipe, source, source_stem(source))
+        plan, known = planned or await _looked_at(run, recipe, source, stem)
+        ending.recipe, ending.plan = recipe, plan
         path = plan.source.path
         note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
-             resolved_model=_joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
+             resolved_model=joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
         check_total(plan, limit)
         if order.estimate:
             await publish_plan(plan)
@@ -88,7 +88,9 @@ async def make_within(
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         film = None
         if not await are_made(places, ask, targets, plan, order):
-            works = Works(run, recipe, plan, known, limit_usd=limit, refresh=order.refresh)
+            trail = Trail(run)
+            await trail.begin(source, plan)
+            works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
@@ -103,8 +105,10 @@ async def make_within(
                 await keep_receipt(ask, plan, report)
             else:
                 note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
+            emit_lineage(note().lineage)
         if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
             await _poster(order.poster, film or targets[0])
+        await ending.made()
         return (await _shown(recipe, plan, targets[0])).to_dict()
 
 
@@ -117,13 +121,16 @@ async def _poster(poster: Path, film: Probe | Path) -> None:
     note(poster=await poster_film(film, poster))
 
 
-async def plan_films(recipe: Recipe, source: str, *, stem: str = "") -> tuple[Plan, Known]:
+async def plan_films(
+    recipe: Recipe, source: str, *, stem: str = "", order: Order | None = None
+) -> tuple[Plan, Known]:
     """The plan of a recipe on a source, and what it rests on; nothing is bought. Raises as `make_films`.
 
-    Outputs are named after `stem`, or after the source.
+    Outputs are named after `stem`, or after the source; `order` says where they will go, if they are to be made.
     """
-    async with _reported(recipe, source), open_run() as run:
-        return await _looked_at(run, recipe, source, stem or source_stem(source))
+    stem = stem or source_stem(source)
+    async with reported(recipe, source, stem, order), open_run() as run:
+        return await _looked_at(run, recipe, source, stem)
 
 
 async def _looked_at(run: Run, recipe: Recipe, source: str, stem: str) -> tuple[Plan, Known]:
@@ -163,32 +170,3 @@ async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
     pictures = await picture_film(plan, film)
     note(poster=pictures.poster, before_after=pictures.before_after)
     return await publish_report(await publish_page(recipe, plan, film, pictures.strip), picture=pictures.before_after)
-
-
-@contextlib.asynccontextmanager
-async def _reported(recipe: Recipe, source: str) -> AsyncIterator[None]:
-    """However the run ends, what is known of it is published; a run that is cancelled has no time for that."""
-    steps = [step for step in recipe.all_steps() if isinstance(step, ModelStep)]
-    seeds = [step.seed for step in steps if step.seed is not None]
-    facts: dict[str, Any] = {
-        "model": _joined(step.model for step in steps), "prompt": _joined(step.prompt for step in steps),
-        "seed": seeds[0] if seeds else None, "flow_run_id": flow_run.id, "flow_run_name": flow_run.name,
-    }
-    start = Report(recipe.name, RunStatus.FAILED, source=show_source(source), **facts)
-    with reporting(start) as latest, timing() as times:
-        note(**facts, phases=times)
-        try:
-            async with shown_in_the_end():
-                yield
-        except ReelflowError as error:
-            latest.report = latest.report.with_error(error)
-            try:
-                await publish_report(latest.report)
-            except Exception:  # whatever the API says, the run's own error is the one to tell
-                get_run_logger().warning("The report could not be shown in the Prefect UI.", exc_info=True)
-            raise
-
-
-def _joined(words: Any) -> str | None:
-    return " → ".join(word for word in words if word) or None
-

@@ -34,6 +34,7 @@ from reelflow.recipe_file import load_recipe
 from reelflow.settings import read_settings
 from reelflow.sources import is_address, show_source, source_stem
 from reelflow.store import digest_of
+from tasks.events import emit_arrival
 from tasks.stop import cancelled_in_order
 
 Job = Literal["restyle", "edit", "tryon", "motion", "image"]
@@ -145,6 +146,7 @@ class _Taking:
                 name = f"{source_stem(arrival.source)}-{content[:8]}"
                 self.clips.append(BatchClip(number, arrival.source, name, self._recipe))
                 self._taken[number] = (arrival, (lies, key))
+                emit_arrival(self._inbox, arrival, name)
             elif (before := await self._claims.is_done(key)) is not None:
                 get_run_logger().info("%s is %s again, which was made already.", arrival.name, before)
                 await self._claims.done([lies], f"the same as {before}")

@@ -12,6 +12,7 @@ from flows.order import Order
 from reelflow.delivery import Delivery, split_output
 from reelflow.destination import Destination, refuse_existing
 from reelflow.job.entry import Paid
+from reelflow.lineage import Made
 from reelflow.plan import Plan
 from reelflow.receipt import Receipt, find_receipt
 from reelflow.recipe import Recipe
@@ -90,5 +91,6 @@ async def are_made(places: Places, ask: str, targets: tuple[Path, ...], plan: Pl
         status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=None if lie else targets[0],
         outputs=() if lie else targets, uploaded=lie, output_film=told.get("output_film"),
         job_ids=tuple(told.get("job_ids", ())), warnings=tuple(told.get("warnings", ())),
+        lineage=tuple(map(Made.from_dict, told.get("lineage", ()))),
     )
     return True

@@ -124,11 +124,12 @@ class _Works:
                 self.manifest.add(_estimated(one))
             return {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
-            begun = time.monotonic()
+            begun, tally = time.monotonic(), self.summary.tally
+            tally.to_make = len(to_make)
 
             async def make(one: Looked) -> None:
                 await self._make(one)
-                tally = self.summary.tally
+                tally.worked += not one.was_made
                 running.move(tally.ended / len(self.clips), tally.told_under_way(time.monotonic() - begun))
 
             await self._side_by_side(looked, make, self.many.window)
@@ -149,7 +150,7 @@ class _Works:
 
     async def _looked_at(self, clip: BatchClip) -> Looked:
         with folding(), sharing(self.run, _scratch(clip)):
-            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name)
+            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
             was_made = await were_made(clip.recipe, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
         staged = plan.source.size_bytes if is_address(clip.source) else 0
@@ -167,7 +168,7 @@ class _Works:
             with folding(), sharing(self.run, _scratch(clip)):
                 planned = (one.plan, one.known)
                 if not one.is_staged:
-                    planned = await plan_films(clip.recipe, clip.source, stem=clip.name)
+                    planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
                 poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
 

@@ -9,31 +9,38 @@ from functools import partial
 from pathlib import Path
 
 from flows.decide import ask_person, can_ask
+from flows.trail import Trail
 from reelflow.compile import Known, compile_recipe
 from reelflow.errors import SubmitUnknown
 from reelflow.job.attempts import buy_until_done
+from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
+from reelflow.measure import Found, Measure, What
 from reelflow.media.drawing import Take
 from reelflow.media.media_step import Given
 from reelflow.models import Kind
 from reelflow.plan import Job, Pictures, Plan
 from reelflow.recipe import Recipe
-from tasks.facts import note
+from tasks.facts import note, note_measure
 from tasks.job import Price, fetch_result, job_slot, poll_job, submit_job
+from tasks.log import about
 from tasks.media import prepare_media, probe_source, take_result
 from tasks.report import publish_report
 from tasks.run import Run
+
+_FOUND = {Paid.NOW: Found.MISS, Paid.EARLIER: Found.TAKEN_UP, Paid.KEPT: Found.HIT}
 
 
 class Works:
     """The jobs of a plan, each done once its own pictures are there, side by side where they may be."""
 
     def __init__(
-        self, run: Run, recipe: Recipe, plan: Plan, known: Known, *, limit_usd: Decimal | None, refresh: bool
+        self, run: Run, recipe: Recipe, plan: Plan, known: Known, trail: Trail, *, limit_usd: Decimal | None,
+        refresh: bool,
     ) -> None:
         self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
-        self._limit_usd, self._refresh = limit_usd, refresh
+        self._trail, self._limit_usd, self._refresh = trail, limit_usd, refresh
         self._takes: dict[int, asyncio.Task[Take]] = {}
         self.warnings: list[str] = []
         self.commands: dict[str, list[list[str]]] = {}
@@ -69,6 +76,8 @@ class Works:
                                     strict=self._recipe.strict)
         self.warnings += ready.warnings
         self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
+        # For a run that ends before it is finished.
+        note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
         lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
         ended = await asyncio.gather(
             *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)
@@ -92,13 +101,18 @@ class Works:
         cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
+        made_of = await self._trail.sent(job, sent)
         async with job_slot(run):
             bought = await buy_until_done(
-                run.ledger, partial(_bought, run, wish, price, title), partial(poll_job, title=title),
+                run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
                 max_attempts=run.settings.max_attempts,
             )
-            about = seconds if job.model.kind.result == "film" else 0.0
-            return bought.path or await fetch_result(bought, about_seconds=about, title=title)
+            note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
+            expected = seconds if job.model.kind.result == "film" else 0.0
+            with about(job=bought.job_id):
+                path = bought.path or await fetch_result(bought, about_seconds=expected, title=title)
+        self._trail.came(job, made_of, path, bought.job_id)
+        return path
 
     async def _look_again(self, job: Job, generated: Path) -> None:
         """Plan anew where a model that says how long its film is has made another length than it says."""
@@ -110,6 +124,11 @@ class Works:
                              "are kept.")
         self._known = replace(self._known, made={**self._known.made, job.number: made})
         self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+async def _done(bought: Bought, *, title: str) -> None:
+    with about(job=bought.job_id):
+        await poll_job(bought, title=title)
 
 
 async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:

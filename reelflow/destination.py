@@ -58,6 +58,12 @@ class Destination:
                          source=source)
         return targets
 
+    def failed_page(self, recipe: Recipe, stem: str) -> Path:
+        """Where the page of a run goes that fails: beside where its first output would be, whatever of it is known."""
+        first = recipe.outputs[0].name(stem=stem, recipe=recipe.name) if recipe.outputs else f"{stem}-{recipe.name}.x"
+        target = self._file() or self._folder() / first
+        return target.with_name(f"{target.stem}.failed.html")
+
     def check_folder(self) -> None:
         """Make the folder, and refuse one that can't be written or has no room. Raises BadInput."""
         file = self._file()

@@ -31,17 +31,23 @@ Every message is one sentence for a person: which file or field, what is wrong, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 
 class ReelflowError(Exception):
-    """The root; `exit_code` is what the command line ends with."""
+    """The root; `exit_code` is what the command line ends with.
+
+    `where` is the phase that it came from, and `log` the file that tells what went before, once these are known.
+    """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.where = ""
+        self.log: Path | None = None
 
 
 class Refused(ReelflowError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.errors import BadInput
-from reelflow.report import Report, RunStatus
+from reelflow.report import Report, RunStatus, spell_seconds
 
 POSTERS = "posters"
 """The folder beside a manifest that holds a small picture of each clip."""
@@ -25,7 +25,8 @@ BAD = (RunStatus.FAILED, RunStatus.REFUSED, RunStatus.UNDECIDED)
 class Line:
     """What became of one clip: `took` is in seconds, `paid` says when it was paid (None: nothing was, by this run).
 
-    `poster` is a small picture of its first output, from the manifest's folder on (None: there is none).
+    `poster` is a small picture of its first output, from the manifest's folder on, `page` the page that says why it
+    failed (None: there is none).
     """
 
     source: str
@@ -46,6 +47,7 @@ class Line:
     prompt: str | None
     stand_in: bool
     poster: str | None
+    page: str | None = None
 
     @property
     def is_bad(self) -> bool:
@@ -69,7 +71,7 @@ def line_of(report: Report, name: str, *, took: float) -> Line:
         ledger_key=report.ledger_key, warnings=report.warnings, error=report.error, took=round(took, 3),
         ended_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), flow_run_id=report.flow_run_id,
         model=report.resolved_model or report.model, prompt=report.prompt, stand_in=report.stand_in,
-        poster=None if report.poster is None else f"{POSTERS}/{report.poster.name}",
+        poster=None if report.poster is None else f"{POSTERS}/{report.poster.name}", page=told["page"],
     )
 
 
@@ -113,9 +115,14 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], ...]:
 
 @dataclass(slots=True)
 class Tally:
-    """How far a batch is: counts of clips, billed seconds, and USD (None once a price is not known)."""
+    """How far a batch is: counts of clips, billed seconds, and USD (None once a price is not known).
+
+    `to_make` are the clips that are neither there already nor unusable, `worked` those of them that are over by now.
+    """
 
     clips: int
+    to_make: int = 0
+    worked: int = 0
     completed: int = 0
     failed: int = 0
     undecided: int = 0
@@ -147,10 +154,12 @@ class Tally:
             self.cost_usd += line.cost_usd
 
     def told_under_way(self, seconds: float) -> str:
-        """The counts, the price so far and the time left, after so many seconds."""
+        """The counts, the price so far, the rate and the time left, after so many seconds of making clips."""
         told = [self.told(), "price unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"]
-        if 0 < self.ended < self.clips:
-            told.append(f"about {seconds / self.ended * (self.clips - self.ended):.0f} s left")
+        if self.worked and seconds > 0:
+            told.append(f"{60 * self.worked / seconds:.3g} clips a minute")
+        if 0 < self.worked < self.to_make:
+            told.append(f"about {spell_seconds(seconds / self.worked * (self.to_make - self.worked))} left")
         return ", ".join(told)
 
     def told(self) -> str:

@@ -25,6 +25,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 
 from reelflow.job.entry import Entry, Purchase, State, spend_of
 from reelflow.job.ledger import Ledger
+from reelflow.measure import Measure, What
 from reelflow.store import Store, Usage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -33,13 +34,22 @@ _WHOSE = ("model", "stand_in")
 
 
 @dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What the receipt of a finished run tells: the seconds of its phases, and what it measured of itself."""
+
+    stand_in: bool
+    phases: dict[str, float]
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is at a moment: the ledger's rows, the store's size, the seconds of each phase of finished runs."""
+    """What there is at a moment: the ledger's rows, the store's size, the finished runs whose receipts are kept."""
 
     wishes: Sequence[Entry]
     purchases: Sequence[Purchase]
     store: Usage
-    phases: dict[str, list[float]]
+    runs: Sequence[FinishedRun]
     at: dt.datetime
 
 
@@ -47,7 +57,7 @@ async def look(ledger: Ledger, work_dir: Path) -> Seen:
     """Everything that is counted, as it is now. Raises LedgerFault."""
     return Seen(
         await ledger.entries(), await ledger.purchases(), await Store(work_dir / "store").usage(),
-        await asyncio.to_thread(_phases, work_dir / "receipts"), dt.datetime.now(dt.UTC),
+        await asyncio.to_thread(_runs, work_dir / "receipts"), dt.datetime.now(dt.UTC),
     )
 
 
@@ -73,6 +83,7 @@ class _Collector:
         yield _histogram("reelflow_job_seconds", "From the job's id to its result, as this side saw it.",
                          self._seen.purchases, "accepted_at", "ended_at")
         yield from _of_work(self._seen)
+        yield from _measured(self._seen.runs)
 
 
 def _of_wishes(seen: Seen) -> Iterator[Metric]:
@@ -106,12 +117,42 @@ def _of_money(bought: Sequence[Purchase]) -> Iterator[Metric]:
 
 def _of_work(seen: Seen) -> Iterator[Metric]:
     phases = SummaryMetricFamily("reelflow_phase_seconds", "Time of each phase of finished runs.", labels=("phase",))
-    for name, times in sorted(seen.phases.items()):
-        phases.add_metric([name], len(times), sum(times))
+    times: dict[str, list[float]] = defaultdict(list)
+    for run in seen.runs:
+        for name, took in run.phases.items():
+            times[name].append(took)
+    for name, each in sorted(times.items()):
+        phases.add_metric([name], len(each), sum(each))
     yield phases
     yield GaugeMetricFamily("reelflow_store_bytes", "Bytes of results and prepared films that are kept.",
                             value=seen.store.size_bytes)
     yield GaugeMetricFamily("reelflow_store_files", "How many files that is.", value=seen.store.files)
+
+
+def _measured(runs: Sequence[FinishedRun]) -> Iterator[Metric]:
+    waits = HistogramMetricFamily(
+        "reelflow_queue_wait_seconds", "From a job's id until the queue was seen to work on it.", labels=_WHOSE)
+    film = CounterMetricFamily("reelflow_encoded_film_seconds", "Seconds of film that ffmpeg wrote.", labels=("phase",))
+    took = CounterMetricFamily("reelflow_encode_seconds", "Seconds that ffmpeg took for that.", labels=("phase",))
+    looks = CounterMetricFamily("reelflow_cache_lookups", "Looks for a film that may be there already.",
+                                labels=("kind", "found"))
+    waited: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    written: dict[str, list[Measure]] = defaultdict(list)
+    for run in runs:
+        for one in run.measures:
+            if one.what is What.QUEUE_WAIT:
+                waited[one.of, "true" if run.stand_in else "false"].append(one.value)
+            elif one.what is What.ENCODE:
+                written[one.of].append(one)
+    for whose, values in sorted(waited.items()):
+        _add_to(waits, whose, values)
+    for phase, each in sorted(written.items()):
+        film.add_metric([phase], sum(one.value for one in each))
+        took.add_metric([phase], sum(one.took for one in each))
+    found = Counter((one.of, str(one.found)) for run in runs for one in run.measures if one.what is What.LOOK_UP)
+    for labels, count in sorted(found.items()):
+        looks.add_metric(labels, count)
+    yield from (waits, film, took, looks)
 
 
 def _histogram(name: str, about: str, bought: Iterable[Purchase], start: str, end: str) -> Metric:
@@ -123,9 +164,13 @@ def _histogram(name: str, about: str, bought: Iterable[Purchase], start: str, en
         if begin is not None and over is not None and one.state in (State.ACCEPTED, State.COMPLETED):
             times[_whose(one)].append(max(0.0, (over - begin).total_seconds()))
     for whose, values in sorted(times.items()):
-        below = [(str(bound), sum(value <= bound for value in values)) for bound in _BUCKETS]
-        made.add_metric(whose, [*below, ("+Inf", len(values))], sum(values))
+        _add_to(made, whose, values)
     return made
+
+
+def _add_to(histogram: HistogramMetricFamily, labels: Sequence[str], values: Sequence[float]) -> None:
+    below = [(str(bound), sum(value <= bound for value in values)) for bound in _BUCKETS]
+    histogram.add_metric(labels, [*below, ("+Inf", len(values))], sum(values))
 
 
 def _grouped(bought: Iterable[Purchase]) -> dict[tuple[str, ...], list[Purchase]]:
@@ -139,13 +184,14 @@ def _whose(row: Entry | Purchase) -> tuple[str, str]:
     return row.model, "true" if row.stand_in else "false"
 
 
-def _phases(receipts: Path) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = defaultdict(list)
+def _runs(receipts: Path) -> list[FinishedRun]:
+    found = []
     for path in receipts.glob("*.json"):
         try:
-            told = json.loads(path.read_text("utf-8"))["report"]["phases"]
-            for name, seconds in told.items():
-                found[str(name)].append(float(seconds))
+            told = json.loads(path.read_text("utf-8"))["report"]
+            found.append(FinishedRun(
+                bool(told.get("stand_in")), {str(name): float(took) for name, took in told["phases"].items()},
+                tuple(map(Measure.from_dict, told.get("measures", ())))))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # a receipt that is being written, or of another version
-    return dict(found)
+    return found

@@ -9,8 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reelflow.advice import what_to_do
 from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
 from reelflow.job.entry import Paid
+from reelflow.lineage import Made
+from reelflow.measure import Measure
 from reelflow.plan import FromFilm
 
 if TYPE_CHECKING:
@@ -37,9 +40,12 @@ class Report:
     """One run: what went in, what was bought, what came out.
 
     Sizes are "WxH" in pixels, rates frames per second, seconds floats, money Decimal USD (None: price unknown).
+    A run that failed says in which phase (`failed_in`) and what a person does next (`to_do`); its page tells that too.
+    `log` is where its full log lies, if it has one of its own.
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
-    maps each phase to the seconds it took. `uploaded` are the addresses of results that went to another machine.
+    maps each phase to the seconds it took, `lineage` tells what was made of what, `measures` what the metrics count.
+    `uploaded` are the addresses of results that went to another machine.
     """
 
     flow: str
@@ -67,9 +73,14 @@ class Report:
     warnings: tuple[str, ...] = ()
     phases: dict[str, float] = field(default_factory=dict)
     commands: dict[str, list[list[str]]] = field(default_factory=dict)
+    lineage: tuple[Made, ...] = ()
+    measures: tuple[Measure, ...] = ()
     flow_run_id: str | None = None
     flow_run_name: str | None = None
     error: str | None = None
+    failed_in: str | None = None
+    to_do: str | None = None
+    log: Path | None = None
 
     def with_error(self, error: ReelflowError) -> Report:
         """The same run, ended by `error`."""
@@ -82,7 +93,8 @@ class Report:
             status, key = RunStatus.UNDECIDED, error.key
         if isinstance(error, SubmitUnknown | JobFailed | JobOverdue | FetchFailed) and error.job_id:
             jobs = tuple(dict.fromkeys((*jobs, error.job_id)))
-        return replace(self, status=status, error=error.message, ledger_key=key, job_ids=jobs)
+        return replace(self, status=status, error=error.message, failed_in=error.where or self.failed_in,
+                       to_do=what_to_do(error), ledger_key=key, job_ids=jobs)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; money as numbers with four decimals, paths as text."""
@@ -93,7 +105,7 @@ class Report:
             elif isinstance(value, Decimal):
                 shown[name] = float(round(value, 4))
             elif isinstance(value, tuple):
-                shown[name] = [str(one) if isinstance(one, Path) else one for one in value]
+                shown[name] = [_plain_value(one) for one in value]
             elif isinstance(value, StrEnum):
                 shown[name] = value.value
         shown["phases"] = {name: round(seconds, 3) for name, seconds in self.phases.items()}
@@ -109,7 +121,9 @@ class Report:
         if self.resolved_model and self.resolved_model != self.model:
             model += f" (now {self.resolved_model})"
         made = self.uploaded or tuple(map(str, self.outputs or filter(None, (self.output,))))
-        facts = [
+        facts = [] if not self.error else [
+            ("error", self.error), ("failed in", self.failed_in or ""), ("to do", self.to_do or "")]
+        facts += [
             ("source", " · ".join(filter(None, (self.source, self.source_film)))),
             ("model", model),
             ("prompt", self.prompt or ""),
@@ -127,7 +141,7 @@ class Report:
         ]
         facts += [("note", warning) for warning in self.warnings]
         if self.error:
-            facts.append(("error", self.error))
+            facts.append(("log", str(self.log or "")))
         return [(name, value) for name, value in facts if value]
 
     def price(self) -> str:
@@ -153,6 +167,15 @@ class Report:
             told = " · ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases.items())
             lines += ["", f"Phases: {told}"]
         return "\n".join(lines)
+
+
+def spell_seconds(seconds: float) -> str:
+    """A time as people say it: 90 s, 12 min 3 s, 2 h 5 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def describe_film(film: Probe) -> str:
@@ -221,6 +244,12 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
         rate = f", {float(output.rate):.5g} fps" if output.rate else ""
         rows.append(("finished as", f"{output.name}: {output.size}{rate}"))
     return rows
+
+
+def _plain_value(one: Any) -> Any:
+    if isinstance(one, Made | Measure):
+        return one.to_dict()
+    return str(one) if isinstance(one, Path) else one
 
 
 def _plain(text: str) -> str:

@@ -70,6 +70,10 @@ class Store:
         """The file of a digest, read through and found sound; None where it is missing or was damaged (and removed)."""
         return await asyncio.to_thread(self._find, self._place(digest, suffix), digest)
 
+    def digest(self, path: Path) -> str:
+        """The SHA-256 of a file's bytes, in hex; one that is kept here is named by it."""
+        return path.stem if path.is_relative_to(self.root) else digest_of_source(path)
+
     async def usage(self) -> Usage:
         """What lies in the store."""
         return await asyncio.to_thread(lambda: _sum(self._files()))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reelflow.job.entry import Paid, Standing, State
+from reelflow.measure import Measure
 from reelflow.report import Report
 
 NOT_BOUGHT = (State.INTENDED, State.SENT, State.UNKNOWN, State.REFUSED)
@@ -51,6 +52,11 @@ def note(**facts: Any) -> Report:
     latest = _gathering()
     latest.report = replace(latest.report, **facts)
     return latest.report
+
+
+def note_measure(measure: Measure) -> None:
+    """Add what was measured."""
+    note(measures=(*_gathering().report.measures, measure))
 
 
 def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: Decimal | None) -> None:

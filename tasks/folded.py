@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import task as prefect_task
 
-from reelflow.errors import SourceFault
+from reelflow.errors import ReelflowError, SourceFault
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,14 +41,16 @@ def is_folded() -> bool:
 def task(
     **options: Any,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
-    """Prefect's `task` with these options; inside `folding()` a plain call, tried again where a source may be back."""
+    """Prefect's `task` with these options; inside `folding()` a plain call, tried again where a source may be back.
+
+    An error that has no phase to come from is told to come from the task.
+    """
     tries, pause = 1 + int(options.get("retries") or 0), float(options.get("retry_delay_seconds") or 0)
 
     def wrap(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         whole = prefect_task(**options)(function)
 
-        @functools.wraps(function)
-        async def call(*given: P.args, **named: P.kwargs) -> R:
+        async def once(*given: P.args, **named: P.kwargs) -> R:
             if not is_folded():
                 return await whole(*given, **named)
             for _ in range(tries - 1):
@@ -56,6 +58,14 @@ def task(
                     return await function(*given, **named)
                 await asyncio.sleep(pause)
             return await function(*given, **named)
+
+        @functools.wraps(function)
+        async def call(*given: P.args, **named: P.kwargs) -> R:
+            try:
+                return await once(*given, **named)
+            except ReelflowError as error:
+                error.where = error.where or function.__name__.replace("_", " ")
+                raise
 
         return call
     return wrap

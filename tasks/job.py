@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,10 +29,11 @@ from reelflow.job.collect import await_job, fetch_job
 from reelflow.job.entry import Limits, Paid, Standing
 from reelflow.job.form import OnBytes
 from reelflow.job.submission import Bought
-from reelflow.job.wire import JobStatusResponse, Wish
+from reelflow.job.wire import JobStatus, JobStatusResponse, Wish
+from reelflow.measure import Measure, What
 from reelflow.media.probe import probe
 from tasks.events import emit_job
-from tasks.facts import note, note_kept, note_standing
+from tasks.facts import note, note_kept, note_measure, note_standing
 from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import Run, current_run
@@ -143,8 +145,14 @@ async def poll_job(bought: Bought, *, title: str) -> None:
     """Wait until the job is completed; a status call that goes wrong is asked again until the deadline."""
     run = current_run()
     async with phase("wait", of=bought.job_id or "") as running:
+        began, is_waiting = time.monotonic(), bought.paid is Paid.NOW
+
         def tell(status: JobStatusResponse) -> None:
+            nonlocal is_waiting
             running.unmeasured(status.status)
+            if is_waiting and status.status != JobStatus.PENDING:
+                is_waiting = False
+                note_measure(Measure(What.QUEUE_WAIT, bought.model, time.monotonic() - began))
 
         running.unmeasured("submitted")
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from reelflow.destination import companions
 from reelflow.errors import MediaFailed, ReelflowError, SourceFault
 from reelflow.job.boundary import Boundary, reached
 from reelflow.kept import KeptWork, find_kept, keep, key_of
+from reelflow.measure import Found, Measure, What
 from reelflow.media.analysis import paint
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.drawing import Take
@@ -32,6 +35,7 @@ from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
 from reelflow.preflight import probe_files
 from reelflow.recipe import Recipe
 from reelflow.sources import stage_source
+from tasks.facts import note_measure
 from tasks.folded import task
 from tasks.phase import Phase, phase
 from tasks.run import Run, current_run
@@ -103,8 +107,11 @@ async def prepare_media(job: Job, takes: Takes, given: Given, *, strict: bool = 
         if (kept := await find_kept(run.store, run.settings.work_dir, key)) is not None and not (
             strict and kept.warnings
         ):
+            note_measure(Measure(What.LOOK_UP, "prepared", found=Found.HIT))
             return Ready(kept.paths, kept.warnings, ())
-        async with phase("prepare", of=_named(job)) as running:
+        note_measure(Measure(What.LOOK_UP, "prepared", found=Found.MISS))
+        seconds = 0.0 if prepared.how is How.COPY else prepared.seconds
+        async with phase("prepare", of=_named(job)) as running, _measured("prepare", seconds):
             return await _prepared(run, job, takes, given, key, suffix, running, strict=strict)
 
 
@@ -181,8 +188,9 @@ async def finish_media(
 ) -> Finished:
     """Make the files that are handed over: one ffmpeg pass."""
     run = current_run()
-    async with run.encoding, phase("finish", of=destinations[0].name) as running:
-        follow = _follow(running, plan.finish.outputs[0].frames)
+    first = plan.finish.outputs[0]
+    async with run.encoding, phase("finish", of=destinations[0].name) as running, _measured("finish", first.seconds):
+        follow = _follow(running, first.frames)
 
         def tell(progress: Progress) -> None:
             reached(Boundary.IN_FINISH)
@@ -240,3 +248,12 @@ def _follow(running: Phase, frames: int | None) -> Callable[[Progress], None]:
         running.move(progress.frame / frames if frames else None, f"frame {progress.frame}{of}{speed}")
 
     return tell
+
+
+@contextlib.asynccontextmanager
+async def _measured(of: str, seconds: float) -> AsyncIterator[None]:
+    """Note how long it took to write so many seconds of film; nothing for a picture."""
+    began = time.monotonic()
+    yield
+    if seconds:
+        note_measure(Measure(What.ENCODE, of, seconds, time.monotonic() - began))

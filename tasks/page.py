@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from prefect import get_run_logger, task
+import asyncio
+from pathlib import Path
+
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.destination import companions
 from reelflow.errors import ReelflowError
 from reelflow.media.probe import Probe
 from reelflow.media.strip import Strip
+from reelflow.page.failed_page import write_failed_page
 from reelflow.page.run_page import write_run_page
+from reelflow.page.template import is_ours
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe
 from reelflow.report import Report
 from tasks.facts import note
+from tasks.folded import task
 from tasks.run import current_run
 
 
@@ -35,3 +41,19 @@ async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None, strip: St
     except (ReelflowError, OSError) as error:
         get_run_logger().warning("The run's page could not be written: %s", error)
         return report
+
+
+@task(task_run_name="write the page", cache_policy=NO_CACHE)
+async def publish_failure(
+    recipe: Recipe, plan: Plan | None, report: Report, pages: tuple[Path, ...], *, last_words: str = ""
+) -> Report:
+    """Write the page of a run that has failed, at the first of these places where it can be written."""
+    for page in pages:
+        if page.exists() and not is_ours(page):
+            continue
+        try:
+            return note(page=await asyncio.to_thread(
+                write_failed_page, recipe, plan, report, page, last_words=last_words))
+        except (ReelflowError, OSError) as error:
+            get_run_logger().warning("The failed run's page could not be written: %s", error)
+    return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,11 +15,14 @@ from uuid import UUID
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.logging import get_logger
 
+from reelflow.errors import ReelflowError
 from tasks.folded import is_folded
 
 UPDATE_SECONDS = 1.0
 _LAST_SECONDS = 10
 logger = get_logger(__name__)
+steps = logging.getLogger("reelflow.phase")
+"""For what the run's log tells of each phase: below `reelflow`, whose lines reach the Prefect logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,14 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
     try:
         yield running
         ok = True
+    except ReelflowError as error:
+        error.where = error.where or f"{name} {of}".strip()
+        raise
     finally:
-        times = _times.get()
+        times, took = _times.get(), time.monotonic() - began
         if times is not None:
-            times[name] = times.get(name, 0.0) + time.monotonic() - began
+            times[name] = times.get(name, 0.0) + took
+        steps.info("%s: %s after %.2f s", f"{name} {of}".strip(), "done" if ok else "failed", took)
         running.end(ok)
         late = _late.get()
         if updates is not None and late is not None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.delivery import Delivery
+from reelflow.lineage import Made, Stage, ends_of, in_order
 from reelflow.plan import Plan
 from reelflow.receipt import Receipt, ask_of, write_receipt
 from reelflow.recipe import Recipe
 from reelflow.report import Report
 from reelflow.store import digest_of
+from tasks.facts import note
 from tasks.folded import task
 from tasks.run import current_run
 
@@ -32,10 +34,14 @@ async def keep_receipt(ask: str, plan: Plan, report: Report) -> None:
 @task(task_run_name="bring the files to {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def deliver_files(ask: str, plan: Plan, report: Report, delivery: Delivery) -> tuple[str, ...]:
     """Bring the finished files to another machine, with a receipt; gives their addresses."""
-    return await delivery.bring(await _receipt(ask, plan, report))
+    return await delivery.bring(await _receipt(ask, plan, report, delivery))
 
 
-async def _receipt(ask: str, plan: Plan, report: Report) -> Receipt:
+async def _receipt(ask: str, plan: Plan, report: Report, delivery: Delivery | None = None) -> Receipt:
+    """The receipt of a run's files, which are noted as the end of their lineage by the way."""
     digests = [await asyncio.to_thread(digest_of, path) for path in report.outputs]
-    resolved = tuple(job.resolved for job in plan.jobs)
-    return Receipt(ask, report.outputs, tuple(digests), resolved, report.to_dict())
+    resolved, made_of = tuple(job.resolved for job in plan.jobs), ends_of(report.lineage)
+    finished = [Made(Stage.FINISHED, path.name, digest, made_of, delivery.address(path) if delivery else str(path))
+                for path, digest in zip(report.outputs, digests, strict=True)]
+    told = note(lineage=in_order((*report.lineage, *finished)))
+    return Receipt(ask, report.outputs, tuple(digests), resolved, told.to_dict())

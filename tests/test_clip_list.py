@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -170,4 +171,17 @@ def test_a_tally_counts_what_ended_and_how() -> None:
     for status in (RunStatus.COMPLETED, RunStatus.REFUSED, RunStatus.UNDECIDED):
         tally.count(line_of(Report("r", status), "x", took=0))
     assert (tally.ended, tally.bad, tally.told()) == (3, 2, "1 of 4 completed, 1 failed, 1 to be decided")
-    assert tally.told_under_way(30.0).endswith(", about 10 s left")
+
+
+def test_the_rate_and_the_time_left_go_by_what_this_run_makes_alone() -> None:
+    tally = Tally(100)
+    for _ in range(60):  # made before, by another run
+        tally.count(line_of(Report("r", RunStatus.COMPLETED), "x", took=0))
+    tally.to_make = 40
+    assert tally.told_under_way(0.1) == "60 of 100 completed, 0.0000 USD"
+    for _ in range(4):
+        tally.count(line_of(Report("r", RunStatus.COMPLETED, cost_usd=Decimal("0.01")), "x", took=30))
+        tally.worked += 1
+    assert tally.told_under_way(60.0) == "64 of 100 completed, 0.0400 USD, 4 clips a minute, about 9 min 0 s left"
+    tally.worked = 40
+    assert "left" not in tally.told_under_way(600.0)

@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from reelflow.job.entry import Intent, Terms
 from reelflow.job.ledger import Ledger
+from reelflow.measure import Found, Measure, What
 from reelflow.metrics import as_text, look
 from reelflow.metrics_server import metrics_app
 
@@ -35,7 +36,16 @@ async def filled(ledger: Ledger, work_dir: Path) -> None:
         await ledger.accepted(claim.purchase, f"job_{key}", stand_in=stand_in)
         await ledger.completed(claim.purchase, digest="d", size_bytes=1, seconds=1.5)
     (work_dir / "receipts").mkdir()
-    (work_dir / "receipts" / "one.json").write_text(json.dumps({"report": {"phases": {"prepare": 2.0, "wait": 3.0}}}))
+    measures = [
+        Measure(What.QUEUE_WAIT, "lucy-2.5", 1.5), Measure(What.QUEUE_WAIT, "lucy-2.5", 40.0),
+        Measure(What.ENCODE, "prepare", 10.0, 2.0), Measure(What.ENCODE, "prepare", 5.0, 3.0),
+        Measure(What.LOOK_UP, "result", found=Found.MISS), Measure(What.LOOK_UP, "prepared", found=Found.HIT),
+        Measure(What.LOOK_UP, "prepared", found=Found.HIT),
+    ]
+    (work_dir / "receipts" / "one.json").write_text(json.dumps({"report": {
+        "phases": {"prepare": 2.0, "wait": 3.0}, "measures": [measure.to_dict() for measure in measures]}}))
+    # Of an earlier version, which measured nothing of itself.
+    (work_dir / "receipts" / "old.json").write_text(json.dumps({"report": {"phases": {"wait": 4.0}}}))
     (work_dir / "receipts" / "two.json").write_text("{")
 
 
@@ -62,7 +72,20 @@ async def test_jobs_money_and_what_waits_are_counted_apart_from_the_stand_in(wor
     assert told["reelflow_unknown_wishes", ()] == 1
     assert told["reelflow_wishes", (*REAL[:1], ("stand_in", "false"), ("state", "unknown"))] == 1
     assert told["reelflow_job_seconds_count", REAL] == 1
-    assert told["reelflow_phase_seconds_sum", (("phase", "wait"),)] == 3.0
+    assert told["reelflow_phase_seconds_sum", (("phase", "wait"),)] == 7.0
+
+
+async def test_queue_wait_speed_and_cache_hits_are_counted_from_what_runs_have_measured(work_dir: Path) -> None:
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        await filled(ledger, work_dir)
+        told = samples(as_text(await look(ledger, work_dir)))
+    assert told["reelflow_queue_wait_seconds_count", REAL] == 2
+    assert told["reelflow_queue_wait_seconds_sum", REAL] == 41.5
+    assert told["reelflow_queue_wait_seconds_bucket", (("le", "2.0"), *REAL)] == 1
+    prepare = (("phase", "prepare"),)
+    assert told["reelflow_encoded_film_seconds_total", prepare] / told["reelflow_encode_seconds_total", prepare] == 3.0
+    assert told["reelflow_cache_lookups_total", (("found", "hit"), ("kind", "prepared"))] == 2
+    assert told["reelflow_cache_lookups_total", (("found", "miss"), ("kind", "result"))] == 1
 
 
 async def test_an_empty_ledger_has_metrics_too(work_dir: Path) -> None:
@@ -88,5 +111,5 @@ async def test_the_dashboard_asks_only_for_what_is_measured(work_dir: Path) -> N
     board: dict[str, Any] = json.loads((Path(__file__).parent.parent / "deployments" / "grafana.json").read_text())
     asked = {name for panel in board["panels"] for target in panel["targets"]
              for name in re.findall(r"reelflow_\w+", target["expr"])}
-    assert len(asked) >= 10
+    assert len(asked) >= 14
     assert asked <= known

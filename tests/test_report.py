@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.errors import BadInput, JobFailed, ReelflowError, SubmitUnknown
+from reelflow import errors
+from reelflow.advice import what_to_do
+from reelflow.errors import BadInput, BadRecipe, ClipsFailed, JobFailed, ReelflowError, SubmitUnknown
 from reelflow.job.entry import Paid
 from reelflow.report import Report, RunStatus
 
@@ -64,6 +66,25 @@ def test_the_stand_in_is_never_taken_for_the_real_queue() -> None:
 ])
 def test_an_error_says_how_the_run_ended(error: ReelflowError, status: RunStatus) -> None:
     assert DONE.with_error(error).status is status
+
+
+def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None:
+    error = JobFailed("The job failed.", job_id="job_2")
+    error.where = "wait job_2"
+    told = replace(DONE, log=Path("/w/logs/a.jsonl")).with_error(error)
+    assert [name for name, _ in told.rows()][:3] == ["error", "failed in", "to do"]
+    assert dict(told.rows())["log"] == "/w/logs/a.jsonl"
+    assert (json.loads(told.to_json())["failed_in"], "--refresh" in str(told.to_do)) == ("wait job_2", True)
+    assert not {"failed in", "to do", "log"} & dict(DONE.rows()).keys()
+
+
+@pytest.mark.parametrize("kind", [
+    kind for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ReelflowError) and kind not in (ClipsFailed, BadRecipe, BadInput)
+])
+def test_what_to_do_is_told_of_every_kind_of_error(kind: type[ReelflowError]) -> None:
+    error = kind.__new__(kind)
+    assert what_to_do(error).endswith(".")
 
 
 def test_an_error_brings_what_it_knows_of_the_job() -> None:

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.cli.start import show_rows
-from flows.cli.terminal import escape, plain_console, say_json, wide_console
+from flows.cli.terminal import escape, plain_console, say_json, show_rows, wide_console
 from reelflow.errors import ReelflowError
 from reelflow.media.run import find_ffmpeg, run_ffmpeg
 from reelflow.models import Kind, Model

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.films import Flag, Telling, beside_here
-from flows.cli.start import run_until_stopped, show_rows
-from flows.cli.terminal import escape, say, say_json, shown_phases, wide_console
+from flows.cli.start import check_prefect_home, run_until_stopped, with_log
+from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
 from reelflow.batch import JOBS, models_of
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.manifest import read_manifest
@@ -90,16 +90,18 @@ def batch(
 def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     if not (quiet or as_json):
         say("reelflow batch: looking at what is asked …")
+    check_prefect_home()
     asyncio.run(_preflight(parameters))
     from flows.batch import batch as flow
 
     told: dict[str, Any]
     code = 0
     try:
-        with shown_phases(quiet=quiet or as_json):
+        with with_log("batch"), shown_phases(quiet=quiet or as_json):
             told = run_until_stopped(flow(**parameters))
     except ClipsFailed as failed:
-        code, told = failed.exit_code if failed.summary["failed"] else 3, failed.summary
+        code = failed.exit_code if failed.summary["failed"] else 3
+        told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
         code, told = 130, {
             "status": "interrupted", "output": parameters["output"],
@@ -134,12 +136,7 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     if as_json:
         say_json(told)
     if told["error"]:
-        from rich.console import Console
-
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        console.print(f"[bold red]✗[/] {escape(told['error'])}")
-        if not (as_json or quiet):
-            show_rows(console, _worst(told.get("manifest")) + _page(told))
+        say_failed(told["error"], [] if as_json or quiet else _failed_rows(told))
         return
     if as_json:
         return
@@ -161,17 +158,26 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     show_rows(console, rows)
 
 
+def _failed_rows(told: dict[str, Any]) -> list[tuple[str, str]]:
+    price = "unknown" if told.get("cost_usd") is None else f"{told['cost_usd']:.4f} USD"
+    return [
+        *_worst(told.get("manifest")), ("spent", price if "cost_usd" in told else ""), *_page(told),
+        ("log", told.get("log") or ""),
+    ]
+
+
 def _page(told: dict[str, Any]) -> list[tuple[str, str]]:
     return [("page", told["page"])] if told.get("page") else []
 
 
 def _worst(manifest: str | None) -> list[tuple[str, str]]:
-    """The first clips that failed, each with why."""
+    """The first clips that failed, each with why and its page."""
     if manifest is None or not Path(manifest).is_file():
         return []
     bad = [line for line in read_manifest(Path(manifest)) if line["error"]]
     more = [("", f"and {len(bad) - MOST_SHOWN} more")] if len(bad) > MOST_SHOWN else []
-    return [(line["name"], line["error"]) for line in bad[:MOST_SHOWN]] + more
+    rows = [row for line in bad[:MOST_SHOWN] for row in ((line["name"], line["error"]), ("", line["page"] or ""))]
+    return rows + more
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from flows.cli.start import show_rows
-from flows.cli.terminal import escape, plain_console, say_json, wide_console
+from flows.cli.terminal import escape, plain_console, say_json, show_rows, wide_console
 from reelflow.errors import BadInput
 from reelflow.job.decision import resolve_unknown
 from reelflow.job.entry import Entry, Purchase, State, spend_of

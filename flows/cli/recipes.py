@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from flows.cli.films import Flag, Telling, beside_here
-from flows.cli.start import run_one, show_rows
-from flows.cli.terminal import escape, say_json, wide_console
+from flows.cli.start import run_one
+from flows.cli.terminal import escape, say_json, show_rows, wide_console
 from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination

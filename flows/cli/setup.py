@@ -6,8 +6,7 @@ import asyncio
 from typing import Annotated
 
 from flows.cli.films import Flag
-from flows.cli.start import show_rows
-from flows.cli.terminal import say_json, wide_console
+from flows.cli.terminal import say_json, show_rows, wide_console
 from reelflow.settings import read_settings
 
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flows.cli.start import run_until_stopped, show_rows
-from flows.cli.terminal import NOTHING_DONE, plain_console, say, say_error, say_json, shown_phases
+from flows.cli.start import run_until_stopped, with_log
+from flows.cli.terminal import NOTHING_DONE, plain_console, say, say_error, say_json, show_rows, shown_phases
 from reelflow.destination import check_folder
 from reelflow.report import STANDIN_NOTE
 
@@ -20,7 +20,7 @@ def run_demo(folder: Path, *, as_json: bool, quiet: bool) -> int:
     if not (quiet or as_json):
         say("reelflow demo: a sample clip with sound, three jobs, each a Prefect flow run. Starting Prefect …")
     try:
-        with shown_phases(quiet=quiet or as_json):
+        with with_log("demo"), shown_phases(quiet=quiet or as_json):
             from flows.demo import demo
 
             made: dict[str, Any] = run_until_stopped(demo(str(folder)))

@@ -6,22 +6,24 @@ import asyncio
 import contextlib
 import contextvars
 import importlib
+import logging
+import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.terminal import escape, plain_console, say, say_json, shown_phases
+from flows.cli.terminal import escape, plain_console, say, say_failed, say_json, show_rows, shown_phases
 from reelflow.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from reelflow.job.entry import Standing
     from reelflow.report import Report
     from tasks.facts import Latest
+
+logger = logging.getLogger("reelflow.cli")
 
 
 def run_one(
@@ -37,7 +39,8 @@ def run_one(
     source = str(parameters.get("source") or parameters.get("image"))
     with reporting(Report(called or name, RunStatus.FAILED, source=show_source(source))) as latest:
         try:
-            with shown_phases(quiet=quiet or as_json):
+            with with_log(called or name) as log, shown_phases(quiet=quiet or as_json):
+                latest.report = replace(latest.report, log=log)
                 flow = getattr(importlib.import_module(f"flows.{name}"), name)
                 run_until_stopped(flow(**parameters))
             code = 0
@@ -81,12 +84,6 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         except RuntimeError as error:
             if "ephemeral Prefect API server" not in str(error):
                 raise
-            from prefect.settings import get_current_settings
-
-            home = get_current_settings().home
-            if not home.is_dir():
-                raise BadInput(f"Prefect's folder {home} can't be made: set PREFECT_HOME to one that can.",
-                               field="PREFECT_HOME") from error
             raise ReelflowError("Prefect's server did not start in time: end other work on this machine, or start one "
                                 "with `prefect server start` and set PREFECT_API_URL.") from error
         finally:
@@ -130,9 +127,7 @@ def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         say_json(report.to_dict())
     if report.error:
-        plain_console(stderr=True).print(f"[bold red]✗[/] {escape(report.error)}")
-        if report.job_ids and not quiet and not as_json:
-            say(f"  job {', '.join(report.job_ids)}")
+        say_failed(report.error, [] if quiet or as_json else failed_rows(report))
         return
     if as_json:
         return
@@ -145,14 +140,71 @@ def tell(report: Report, *, as_json: bool, quiet: bool) -> None:
     show_rows(console, report.rows())
 
 
-def show_rows(console: Console, rows: list[tuple[str, str]]) -> None:
-    """Facts below each other, each with its name; a long one is not cut, so that it can be copied."""
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
-        console.print(f"[dim]{name:<{width}}[/]  {escape(near(value))}")
+def failed_rows(report: Report) -> list[tuple[str, str]]:
+    """Where a run failed, what to do, and where more of it is to be read."""
+    return [
+        ("where", report.failed_in or ""), ("to do", report.to_do or ""), ("job", ", ".join(report.job_ids)),
+        ("spent", report.price() if report.job_ids else ""), ("in doubt", _in_doubt(report)),
+        ("page", str(report.page or "")), ("log", str(report.log or "")),
+    ]
 
 
-def near(value: str) -> str:
-    """A path inside the current folder, written from there."""
-    here = f"{Path.cwd()}/"
-    return value.replace(here, "") if here != "//" else value
+def _in_doubt(report: Report) -> str:
+    if not report.ledger_key or report.status.value != "undecided":
+        return ""
+    most = report.estimated_cost_usd
+    return f"up to {most:.4f} USD" if most is not None else "a job of unknown price"
+
+
+def check_prefect_home() -> None:
+    """Refuse a folder that Prefect can't use, before it's imported: it would try for two minutes, and warn each time.
+
+    Raises:
+        BadInput: the folder can't be made, or can't be written to.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    named = os.environ.get("PREFECT_HOME")
+    home = Path(named or "~/.prefect").expanduser()
+    if not named and not _is_usable(home):  # it may be named in a file that only Prefect reads
+        from prefect.settings import get_current_settings
+
+        home = get_current_settings().home
+    if not _is_usable(home):
+        raise BadInput(f"Prefect's folder {home} can't be made or written to: set PREFECT_HOME to one that can.",
+                       field="PREFECT_HOME")
+
+
+def _is_usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+@contextlib.contextmanager
+def with_log(name: str) -> Iterator[Path | None]:
+    """A log of its own for the run inside the block, which errors that come out of it name.
+
+    Raises:
+        ReelflowError: something unforeseen went wrong.
+        BadInput: Prefect can't be used here.
+    """
+    check_prefect_home()
+    from tasks.log import logged
+
+    with logged(name) as log:
+        try:
+            yield log
+        except ReelflowError as error:
+            logger.error("%s", error.message)
+            error.log = log
+            raise
+        except Exception as error:
+            if log is None:
+                raise
+            logger.error("Something unforeseen went wrong.", exc_info=error)
+            told = ReelflowError(f"Something unforeseen went wrong ({type(error).__name__}: {error}).")
+            told.log = log
+            raise told from error

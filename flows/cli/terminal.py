@@ -6,7 +6,8 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelflow.errors import ReelflowError
@@ -35,11 +36,33 @@ def say_json(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def say_error(sentence: str, *, as_json: bool, status: str = "refused") -> None:
-    """An error that came before there was a run to report of."""
+def say_error(
+    sentence: str, *, as_json: bool, status: str = "refused", facts: Sequence[tuple[str, str]] = ()
+) -> None:
+    """An error that no report tells; `facts` are what stands below its sentence."""
     if as_json:
         say_json({"status": status, **NOTHING_DONE, "stand_in": _names_no_queue(), "error": sentence})
-    plain_console(stderr=True).print(f"[bold red]✗[/] {escape(sentence)}")
+    say_failed(sentence, facts)
+
+
+def say_failed(sentence: str, facts: Sequence[tuple[str, str]]) -> None:
+    """How a run failed, in one block: what, and below it where, what to do, and where more of it is to be read."""
+    console = plain_console(stderr=True)
+    console.print(f"[bold red]✗[/] {escape(sentence)}")
+    show_rows(console, [(name, value) for name, value in facts if value], indent="  ")
+
+
+def show_rows(console: Console, rows: list[tuple[str, str]], *, indent: str = "") -> None:
+    """Facts below each other, each with its name; a long one is not cut, so that it can be copied."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(f"{indent}[dim]{name:<{width}}[/]  {escape(near(value))}")
+
+
+def near(value: str) -> str:
+    """A path inside the current folder, written from there."""
+    here = f"{Path.cwd()}/"
+    return value.replace(here, "") if here != "//" else value
 
 
 def _names_no_queue() -> bool:
@@ -84,14 +107,15 @@ def shown_phases(*, quiet: bool) -> Iterator[None]:
         with _bars() as bars, listening(bars.move):
             yield
     else:
-        with listening(_Lines().move):
+        with listening(Lines().move):
             yield
 
 
-class _Lines:
+class Lines:
     """A line when a phase says something new about itself, one now and then while it goes on, and one when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._said: dict[str, str] = {}
         self._said_at: dict[str, float] = {}
 
@@ -103,7 +127,7 @@ class _Lines:
             self._said[title] = moment.note.partition(",")[0]
             say(f"{title}: {moment.note}")
         elif moment.done is not None and moment.note:
-            now = time.monotonic()
+            now = self._clock()
             if now - self._said_at.setdefault(title, now) >= EACH_SECONDS:
                 self._said_at[title] = now
                 say(f"{title}: {moment.done:.0%}, {moment.note}")
@@ -113,11 +137,16 @@ class _Lines:
 def _bars() -> Iterator[_Bars]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # A long note, as a batch has it, is broken into lines; it takes nothing from the bar, and nothing of it is lost.
     with Progress(
-        SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
-        TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}[/]"), console=Console(stderr=True),
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description:<8}", table_column=Column(min_width=8, no_wrap=True)),
+        BarColumn(bar_width=20, complete_style="cyan", finished_style="green", table_column=Column(min_width=20)),
+        TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
+        TextColumn("[dim]{task.fields[note]}[/]", table_column=Column(no_wrap=False, overflow="fold")),
+        console=Console(stderr=True),
     ) as progress:
         yield _Bars(progress)
 

@@ -83,6 +83,7 @@ class RunPage:
     bars: tuple[Bar, ...]
     files: tuple[File, ...]
     facts: Rows
+    lineage: Rows
     recipe: str
     again: str
     commands: tuple[tuple[str, tuple[str, ...]], ...]
@@ -110,12 +111,10 @@ def page_facts(
     return RunPage(
         card=_card(plan, report, page, made_at), before=before, after=after, width=first.size.width,
         height=first.size.height, fps=float(first.rate), has_sound=film is not None and bool(film.sounds),
-        in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(map(_job, plan.jobs)),
+        in_step=in_step(plan), strip=strip, figures=_figures(plan, report), jobs=tuple(map(job_rows, plan.jobs)),
         warnings=report.warnings, changes=changes_of(plan), bars=bars_of(report.phases),
-        files=_files(plan, report, page), facts=_facts(report, recipe), recipe=write_text(recipe),
-        again=_again(recipe, report),
-        commands=tuple((title, tuple(shlex.join(one) for one in commands))
-                       for title, commands in report.commands.items() if commands),
+        files=_files(plan, report, page), facts=_facts(report, recipe), lineage=lineage_rows(report),
+        recipe=write_text(recipe), again=run_again(recipe, report), commands=commands_of(report),
         stand_in=STANDIN_NOTE if report.stand_in else "",
     )
 
@@ -181,7 +180,8 @@ def _price(report: Report) -> tuple[str, str]:
     return f"{report.cost_usd:.4f} USD", "by the price list, not billed" if report.stand_in else "billed"
 
 
-def _job(job: Job) -> Rows:
+def job_rows(job: Job) -> Rows:
+    """What is asked of a model, and what is sent to it."""
     step, prepare = job.step, job.prepare
     model = job.model.name if job.resolved == job.model.name else f"{job.model.name} (now {job.resolved})"
     frames = f", {prepare.frames} frames at {prepare.rate} a second" if prepare.rate else ""
@@ -235,6 +235,18 @@ def _facts(report: Report, recipe: Recipe) -> Rows:
     return tuple((name, value) for name, value in rows if value)
 
 
-def _again(recipe: Recipe, report: Report) -> str:
+def lineage_rows(report: Report) -> Rows:
+    """What was made of what, each by the digest of its bytes."""
+    return tuple((one.stage.value, f"{one.name} · {one.digest}") for one in report.lineage)
+
+
+def commands_of(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The command lines of each phase, as a shell takes them."""
+    return tuple((title, tuple(shlex.join(one) for one in commands))
+                 for title, commands in report.commands.items() if commands)
+
+
+def run_again(recipe: Recipe, report: Report) -> str:
+    """The command that runs the recipe again."""
     source = report.source or "SOURCE"
     return shlex.join(["reelflow", "recipe", "run", f"{recipe.name}.yaml", source])

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+CARD_MARK = 'id="reelflow-card"'
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -41,3 +42,11 @@ def clock(seconds: float) -> str:
 def as_data(jpeg: bytes) -> str:
     """A JPEG as a `data:` address."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a page was written by reelflow, so that it may be written anew."""
+    try:
+        return CARD_MARK in path.read_text("utf-8", errors="replace")
+    except OSError:
+        return False

@@ -15,8 +15,8 @@ from reelflow.errors import BadInput
 from reelflow.media.run import written_whole
 from reelflow.page.card import Card
 from reelflow.page.link import link_to
-from reelflow.page.template import render
-from reelflow.report import STANDIN_NOTE
+from reelflow.page.template import is_ours, render
+from reelflow.report import STANDIN_NOTE, spell_seconds
 from reelflow.sources import show_source
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -44,6 +44,7 @@ class ClipLine(BaseModel):
     model: str | None = None
     stand_in: bool = False
     poster: str | None = None
+    page: str | None = None
 
     @field_validator("outputs", "job_ids", mode="before")
     @classmethod
@@ -90,7 +91,7 @@ class Wall:
             ("completed", f"{done} of {len(self.cards)}"),
             ("generated", f"{sum(card.billed_seconds for card in self.cards):,.2f} s"),
             (spent + (f", {unknown} of unknown price" if unknown else ""), f"{sum(known):,.4f} USD"),
-            ("of work", _long(sum(card.took for card in self.cards))),
+            ("of work", spell_seconds(sum(card.took for card in self.cards))),
         )
 
     def words(self, card: Card) -> list[str]:
@@ -134,7 +135,7 @@ def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
 def index_beside(manifest: Path) -> Path:
     """Where a batch's index page goes: `index.html` beside its manifest, unless somebody else's page lies there."""
     index = manifest.with_name(f"{manifest.stem.replace('manifest', 'index')}.html")
-    if index.is_file() and 'id="reelflow-card"' not in index.read_text("utf-8", errors="replace"):
+    if index.is_file() and not is_ours(index):
         return index.with_name(f"reelflow-{index.name}")
     return index
 
@@ -177,12 +178,12 @@ def write_wall(
 
 def _card(clip: ClipLine, folder: Path, page: Path, *, away: bool) -> Card:
     shown = [folder / clip.poster] if clip.poster else []
-    leads_to: list[Path] = []
+    leads_to = [folder / clip.page] if clip.page and not away else []
     if clip.outputs and not away:
         first = folder / clip.outputs[0]
         beside = companions(first, is_film=True)
         shown += [beside["poster"], *([first] if first.suffix.lower() in _PICTURES else [])]
-        leads_to = [beside["page"], first]
+        leads_to += [beside["page"], first]
     poster, leads = _first_there(shown), _first_there(leads_to)
     return Card(
         title=Path(show_source(clip.source)).name or clip.source, state=clip.status, source=show_source(clip.source),
@@ -195,11 +196,3 @@ def _card(clip: ClipLine, folder: Path, page: Path, *, away: bool) -> Card:
 
 def _first_there(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
-
-
-def _long(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

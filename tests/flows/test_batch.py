@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,11 +23,13 @@ from prefect.client.schemas.filters import (
 )
 
 from flows.batch import batch
+from flows.cli.terminal import EACH_SECONDS, Lines
 from reelflow.errors import BadInput, ClipsFailed, OverBudget
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
+from tasks.phase import listening
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -98,6 +102,24 @@ async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_
     assert {line["paid"] for line in manifest(out).values()} == {"kept"}
     assert queue.jobs_made == 4
     assert not list(tmp_path.glob("work/scratch/*/"))
+
+
+async def test_without_a_terminal_a_line_now_and_then_tells_the_price_the_rate_and_the_time_left(
+    queue: StandIn, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    await batch(f"{clips}/clip-[1]*.mp4", job="restyle", prompt="noir", output=out)
+    ticks = itertools.count(step=EACH_SECONDS)
+    with listening(Lines(clock=lambda: next(ticks)).move):  # ten seconds go by between any two looks at the clock
+        await batch(str(clips), job="restyle", prompt="noir", output=out, window=1)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clips 4 clips: ")]
+    shown = r"clips 4 clips: (\d+)%, (\d) of 4 completed, (\d.\d{4}) USD(, [\d.]+ clips a minute)?(, about \d+ s left)?"
+    told = [re.fullmatch(shown, line) for line in said[:-1]]
+    found = [(one[1], one[2], one[3], bool(one[4]), bool(one[5])) for one in told if one]
+    # The first clip was made before: it says nothing of how long the others take.
+    assert found == [("50", "2", "0.0050", True, True), ("75", "3", "0.0100", True, True),
+                     ("100", "4", "0.0150", True, False)]
+    assert said[-1] == "clips 4 clips: done"
 
 
 async def test_all_of_it_is_held_against_the_limit_before_the_first_job(

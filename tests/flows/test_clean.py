@@ -26,5 +26,12 @@ async def test_only_what_is_old_goes_and_a_cleaned_result_is_fetched_not_bought(
     told = await clean(unused_days=1)
     assert (told["removed"]["files"], told["left"]["files"]) == (kept["files"], 0)
     assert told["notes"]["files"] == 2
+    (work_dir / "logs").mkdir()
+    for name, age in (("old", 2), ("new", 0)):
+        log = work_dir / "logs" / f"{name}.jsonl"
+        log.write_text("{}\n")
+        os.utime(log, (time.time() - age * 86_400,) * 2)
+    assert (await clean(unused_days=1))["logs"]["files"] == 1
+    assert [path.name for path in (work_dir / "logs").iterdir()] == ["new.jsonl"]
     again = await restyle(str(clip), prompt="noir", output=str(tmp_path / "out.mp4"), overwrite=True)
     assert (again["paid"], again["cost_usd"]) == ("earlier", 0.0)

@@ -178,6 +178,21 @@ def test_ctrl_c_before_a_run_begins_is_one_object_too(here: Path) -> None:
     assert (waiting.returncode, answer["status"], answer["job_ids"]) == (130, "interrupted", [])
 
 
+@pytest.mark.parametrize("words", [
+    "restyle clip.mp4 --prompt x", "batch restyle *.mp4 --prompt x", "demo --output made",
+])
+def test_a_folder_that_prefect_can_t_have_is_told_at_once_and_with_its_name(here: Path, words: str) -> None:
+    (here / "list.txt").write_text("clip.mp4\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    home = here / "list.txt" / "prefect"
+    done = subprocess.run([sys.executable, "-m", "flows", *words.split()], capture_output=True, text=True, check=False,
+                          env={**environment, "PREFECT_HOME": str(home)}, timeout=60)
+    told = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told[-1] == f"✗ Prefect's folder {home} can't be made or written to: set PREFECT_HOME to one that can."
+    assert len(told) == 2  # what is begun, and why it isn't
+
+
 def test_models_and_doctor_are_readable_by_programs(reelflow: Run) -> None:
     code, out, _ = reelflow("models", "--json")
     assert (code, len(json.loads(out)["models"])) == (0, 12)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from working import events_of
 
 from flows.inbox import inbox
 from reelflow.errors import ClipsFailed, QueueUnreachable
@@ -68,6 +69,16 @@ async def test_each_clip_is_made_once_whatever_its_name(
     assert (told["completed"], told["clips"]) == (1, 1)
     (line,) = read_manifest(Path(told["manifest"]))
     assert (await probe(Path(line["outputs"][0]))).frames == 30
+    (event,) = await events_of(told["flow_run_id"], "reelflow.clip.arrived")
+    assert event["resource"]["prefect.resource.id"] == f"reelflow.inbox.{line['name']}"
+    assert event["payload"] == {"clip": line["name"], "source": str(arriving / "a.mp4"), "inbox": str(arriving),
+                                "size_bytes": clip.stat().st_size}
+    page = Path(told["page"])
+    assert page == tmp_path / "out" / Path(told["manifest"]).name.replace("manifest", "index").replace("jsonl", "html")
+    shown = page.read_text()
+    links = f'href="./{Path(line["outputs"][0]).name}"', f'src="./posters/{line["name"]}.jpg"'
+    for fact in ("inbox in", "1 of 1", *links, "a.mp4", "noir", "0.0100 USD"):
+        assert fact in shown
     assert Path(line["outputs"][0]).parent == tmp_path / "out"
     bring(clip, arriving / "the same again.mp4")
     assert (await run(arriving, tmp_path))["clips"] == 0
@@ -86,6 +97,11 @@ async def test_a_failure_is_put_aside_with_a_note_and_tried_again_when_it_is_bro
         await run(arriving, tmp_path)
     assert sorted(path.name for path in arriving.iterdir()) == ["failed", "good.mp4"]
     assert "is not a video" in (arriving / "failed" / "bad.mp4.txt").read_text()
+    (index,) = (tmp_path / "out").glob("index-*.html")
+    shown = index.read_text()
+    assert 'data-state="refused"' in shown
+    assert "is not a video" in shown
+    assert "2 clips" in shown
     shutil.move(arriving / "failed" / "bad.mp4", arriving / "bad.mp4")
     with pytest.raises(ClipsFailed, match="0 of 1 completed, 1 failed"):
         await run(arriving, tmp_path)

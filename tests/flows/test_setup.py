@@ -25,7 +25,7 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.states import Cancelled, Completed, Failed, Running
-from working import PREFECT, running_worker
+from working import PREFECT, events_of, running_worker
 
 from flows.restyle import restyle
 from flows.setup import CRASHED, SILENT, Wanted, set_up
@@ -194,7 +194,9 @@ async def test_a_schedule_fires(worker: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_an_event_starts_the_inbox(worker: Path, tmp_path: Path, clip: Path) -> None:
+async def test_an_event_from_outside_starts_the_inbox_and_its_own_does_not(
+    worker: Path, tmp_path: Path, clip: Path
+) -> None:
     (tmp_path / "in").mkdir()
     shutil.copyfile(clip, tmp_path / "in" / "a.mp4")
     asked: dict[str, Any] = {"inbox": str(tmp_path / "in"), "outbox": str(tmp_path / "out"), "job": "restyle",
@@ -210,3 +212,14 @@ async def test_an_event_starts_the_inbox(worker: Path, tmp_path: Path, clip: Pat
     (manifest,) = (tmp_path / "out").glob("manifest-*.jsonl")
     (line,) = read_manifest(manifest)
     assert (line["status"], Path(line["outputs"][0]).exists()) == ("completed", True)
+
+    # What the inbox itself tells of the clip has reached the server by now, and has started nothing: events are looked
+    # at in their order, so its run would come before that of the next one from outside.
+    (own,) = await events_of(runs[0].id, "reelflow.clip.arrived")
+    assert own["payload"]["clip"] == line["name"]
+    emit_event("reelflow.clip.arrived", resource={"prefect.resource.id": "reelflow.clip.b"})
+    async with asyncio.timeout(60):
+        while len(await runs_of("inbox/inbox")) < before + 2:
+            await asyncio.sleep(0.3)
+    runs = await until_completed("inbox/inbox", before + 2, worker)
+    assert len(runs) == before + 2

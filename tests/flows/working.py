@@ -63,4 +63,16 @@ async def until(run: FlowRun, states: set[str], log: Path) -> FlowRun:
     return run
 
 
+async def events_of(run: Any, *names: str, count: int = 1) -> list[dict[str, Any]]:
+    """The events of these names that a flow run has emitted, once there are so many, in their order."""
+    wanted = {"event": {"name": list(names)}, "related": {"id": [f"prefect.flow-run.{run}"]}, "order": "ASC"}
+    async with asyncio.timeout(60), get_client() as client:
+        while True:
+            answer = await client._client.post("/events/filter", json={"filter": wanted})
+            found: list[dict[str, Any]] = answer.json()["events"]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.3)
+
+
 ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}

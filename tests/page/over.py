@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from reelflow.compile import Known, compile_recipe
+from reelflow.errors import ReelflowError
 from reelflow.job.entry import Paid
 from reelflow.media.probe import Probe, probe
 from reelflow.models import ModelTable
+from reelflow.page.failed_page import write_failed_page
 from reelflow.page.run_page import write_run_page
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe, make_step, make_trim, plain_recipe
@@ -35,6 +37,13 @@ class Over:
             self.recipe, self.plan, told, self.film, self.folder / "out.html",
             source=source or self.folder / "in.mp4", ffmpeg=self.ffmpeg)
         return page.read_text()
+
+    def write_failed(self, error: ReelflowError, *, last_words: str = "", **more: Any) -> Path:
+        """The page of the same run, had it ended with this error while it waited for its job."""
+        error.where = "wait job_1"
+        told = replace(self.report, output=None, outputs=(), poster=None, **more).with_error(error)
+        return write_failed_page(
+            self.recipe, self.plan, told, self.folder / "out.failed.html", last_words=last_words)
 
 
 async def run_over(films: Path, folder: Path, ffmpeg: Path, **asked: Any) -> Over:

@@ -19,6 +19,7 @@ from over import Over
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
+from reelflow.errors import JobFailed, MediaFailed
 from reelflow.page.gallery import Gallery
 from reelflow.page.wall import write_wall
 
@@ -178,6 +179,20 @@ async def test_a_source_that_can_t_be_played_gives_way_to_its_still(browser: Bro
     await until(page, "document.getElementById('after').currentTime > 0.3")
 
 
+async def test_a_failed_run_s_page_shows_first_what_went_wrong_and_what_to_do(browser: Browser, over: Over) -> None:
+    page = await browser.new_page(viewport={"width": 1200, "height": 800})
+    await page.goto(over.write_failed(JobFailed("The job failed.", job_id="job_1")).as_uri())
+    assert await page.get_by_role("heading", level=1).inner_text() == "The run failed while waiting for the job"
+    for place, told in (("#what", "The job failed."), ("#next", "What to do: Try another prompt")):
+        shown = page.locator(place)
+        assert told in await shown.inner_text()
+        box = await shown.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 800
+    await page.get_by_text("finish", exact=True).click()
+    assert await page.get_by_text("ffmpeg -i").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 async def test_the_pages_have_no_serious_fault_for_those_who_can_t_see_them_well(
@@ -187,7 +202,8 @@ async def test_the_pages_have_no_serious_fault_for_those_who_can_t_see_them_well
     (over.folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (
         {"source": "a.mp4", "status": "completed", "outputs": ["out.mp4"], "cost_usd": 0.1},
         {"source": "b.mp4", "status": "failed", "error": "It is broken."})))
-    for path in (over.folder / "out.html", write_wall(over.folder / "manifest.jsonl")):
+    failed = over.write_failed(MediaFailed("ffmpeg failed (1): no room.", stderr="no room"), last_words="no room")
+    for path in (over.folder / "out.html", failed, write_wall(over.folder / "manifest.jsonl")):
         page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         await page.goto(path.as_uri())
         await page.wait_for_load_state("networkidle")
