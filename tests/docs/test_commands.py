@@ -13,7 +13,7 @@ import tomllib
 import yaml
 from blocks import KNOWN, PAGES, ROOT, SHELL, Block, blocks, named, spans
 from cyclopts import App, CycloptsError
-from prefect.cli import _app as prefect_app
+from prefect.cli._app import _app as prefect_app  # its `app` is a function that runs, and can only be asked to run
 
 from flows.__main__ import app
 from reelflow.recipe import parse_recipe
