@@ -74,6 +74,7 @@ def test_a_page_does_what_it_says(page: Path, home: Path) -> None:
 
 
 _BEFORE = """\
+PS4='+ ${SECONDS}s '
 stays=""
 trap 'for one in $stays; do kill $one; wait $one || true; done' EXIT
 """
@@ -82,7 +83,9 @@ trap 'for one in $stays; do kill $one; wait $one || true; done' EXIT
 def typed(block: Block) -> str:
     """A block as lines of one shell script: a file is written, a command that stays is waited for."""
     if block.title and block.language != "sh":
-        return f"mkdir -p $(dirname {block.title}); cat > {block.title} <<'END-OF-FILE'\n{block.text}END-OF-FILE"
+        name, more = block.title.removesuffix(" (at its end)"), block.title.endswith(" (at its end)")
+        return (f"mkdir -p $(dirname {name}); cat {'>>' if more else '>'} {name} <<'END-OF-FILE'\n"
+                f"{block.text}END-OF-FILE")
     if block.language != "sh":
         return ""
     if refused := re.fullmatch(r"exit (\d+)", block.title):
