@@ -24,6 +24,9 @@ PROJECT = ("reelflow", "tasks", "flows", "deployments", "recipes", "tests", "doc
 
 RUN = tuple(page for page in PAGES if any(block.language == "sh" for block in blocks(page)))
 MADE = {
+    "docs/how-to/own-recipe.md": ("sample-noir.mp4", "sample-noir.jpg", "recipe.schema.json"),
+    "docs/how-to/own-look.md": ("try-2.mp4", "sample-looks.jpg", "like-1.mp4"),
+    "docs/how-to/approval.md": ("sample-careful.mp4",),
     "docs/tutorial.md": ("reelflow-demo/restyled.html", "holiday-restyle.mp4", "holiday-noir.webp", "noir/index.html",
                          "~/reelflow/made/holiday-restyle.mp4"),
 }
@@ -48,7 +51,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not (VENV / ".ready").exists(), reason="the environment was not made by `make setup`")
 @pytest.mark.parametrize("page", RUN, ids=named)
-def test_a_page_does_what_it_says(page: Path, home: Path) -> None:
+def test_a_page_does_what_it_says(page: Path, home: Path, request: pytest.FixtureRequest) -> None:
     project = home / "reelflow-project"
     ports = {port: str(find_free_port()) for port in PORTS}
     script = re.sub("|".join(PORTS), lambda found: ports[found[0]], "\n".join(map(typed, blocks(page))))
@@ -57,6 +60,11 @@ def test_a_page_does_what_it_says(page: Path, home: Path) -> None:
         "REELFLOW_PREFECT_PORT": ports["4200"], "REELFLOW_STANDIN_PORT": ports["8642"], "REELFLOW_POLL_SECONDS": "0.5",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
     }
+    if "s3://" in script:
+        environment |= request.getfixturevalue("store")
+    if "make serve" not in script:
+        # It may use a server that is there, which takes less than one of its own for each command.
+        environment["PREFECT_API_URL"] = request.getfixturevalue("prefect_server")
     log = home / "typed.log"
     with log.open("wb") as written:
         shell = subprocess.Popen(
