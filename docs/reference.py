@@ -125,7 +125,7 @@ def _fields(model: type[BaseModel]) -> str:
     for name, field in shown["properties"].items():
         default = "**required**" if name in shown.get("required", ()) else code(_plain(field.get("default")))
         rows.append((code(name), _type(field, inner), default, field.get("description", "")))
-    return table(("field", "what it takes", "default", ""), rows)
+    return table(("field", "what it takes", "default", "what it is"), rows)
 
 
 _LINKS = {
