@@ -46,10 +46,11 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-# The site, into site/; a dead link fails. MkDocs and its theme are installed here, since only this needs them.
+# The site, into site/. MkDocs and its theme are installed here, since only this needs them. A dead link fails, though not
+# with --quiet, which keeps warnings from --strict too.
 docs: $(READY)
 	@$(BIN)/uv sync --locked --quiet --group docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open site/index.html"
 
 clean:
