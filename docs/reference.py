@@ -75,8 +75,10 @@ def settings() -> str:
     """Every setting with its variable, its default and what it is."""
     rows = [(code(variable(name, field)), code(_default(field)), field.description or "")
             for name, field in Settings.model_fields.items()]
-    ports = [("`REELFLOW_PREFECT_PORT`", code(serve.PREFECT_PORT), "`make serve`: the port of Prefect's server and UI."),
-             ("`REELFLOW_STANDIN_PORT`", code(serve.STANDIN_PORT), "`make serve`: the port of the stand-in queue.")]
+    ports = [
+        ("`REELFLOW_PREFECT_PORT`", code(serve.PREFECT_PORT), "`make serve`: the port of Prefect's server and UI."),
+        ("`REELFLOW_STANDIN_PORT`", code(serve.STANDIN_PORT), "`make serve`: the port of the stand-in queue."),
+    ]
     return ("# Settings\n\nFrom the environment, or from a file `.env` in the current folder. None of them is ever a "
             "flow parameter, so that no secret lies in Prefect's database. `reelflow doctor` says what is set.\n\n"
             + table(("variable", "default", "what it is"), rows + ports) + "\n")
@@ -140,7 +142,7 @@ def _plain(default: Any) -> Any:
     return None if default in ([], {}) else default
 
 
-def _type(field: dict[str, Any], inner: dict[str, Any]) -> str:
+def _type(field: dict[str, Any], inner: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each kind of field
     """What a field of a JSON Schema takes, in words."""
     match field:
         case {"$ref": str(ref)}:
