@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 SHELL = ("sh", "console")
 """`sh` is run by a test, page by page; `console` needs a key, a server or another machine, and is read only."""
 KNOWN = (*SHELL, "text", "yaml", "python", "json")

@@ -50,12 +50,10 @@ def test_every_synopsis_and_every_command_in_the_text_exists(page: Path) -> None
     for told in (*synopses, *spans(page)):
         # Two commands may stand in one line of a synopsis.
         for one in re.split(r"\s{3,}(?=reelflow )", told):
-            if one.startswith("reelflow "):
+            if re.match(r"reelflow [a-z-]", one):
                 check_synopsis(one)
-            elif one.startswith("make ") and "…" not in one:
-                check_make(tuple(one.split()[1:]), named(page))
-            elif one.startswith("prefect ") and "…" not in one:
-                check_prefect(tuple(shlex.split(one)[1:]), named(page))
+            elif "…" not in one and " " in one and one.split()[0] in PROGRAMS:
+                check(tuple(shlex.split(one)), named(page))
 
 
 @each_page

@@ -71,7 +71,7 @@ def test_a_page_does_what_it_says(page: Path, home: Path, request: pytest.Fixtur
             ["bash", "-eux", "-o", "pipefail", "-c", _BEFORE + script], cwd=project, env=environment,
             stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            code = shell.wait(600)
+            code = shell.wait(900)
         finally:
             if shell.poll() is None:
                 os.killpg(shell.pid, signal.SIGKILL)
