@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from blocks import PAGES, ROOT, Block, blocks, named
 
 from deployments.parts import find_free_port
@@ -30,6 +31,8 @@ MADE = {
     "docs/tutorial.md": ("reelflow-demo/restyled.html", "holiday-restyle.mp4", "holiday-noir.webp", "noir/index.html",
                          "~/reelflow/made/holiday-restyle.mp4"),
 }
+DEPLOYED = {one["name"] for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+ADDED = {"docs/how-to/extend.md": ["square"]}
 pytestmark = pytest.mark.slow
 
 
@@ -79,6 +82,10 @@ def test_a_page_does_what_it_says(page: Path, home: Path, request: pytest.Fixtur
     for made in MADE.get(named(page), ()):
         path = home / made.removeprefix("~/") if made.startswith("~") else project / made
         assert path.is_file() and path.stat().st_size > 0, f"{made} was not made"
+    deployments = yaml.safe_load((project / "prefect.yaml").read_text())["deployments"]
+    assert [one["name"] for one in deployments if one["name"] not in DEPLOYED] == ADDED.get(named(page), [])
+    for file, _, flow in (one["entrypoint"].partition(":") for one in deployments):
+        assert f"async def {flow}(" in (project / file).read_text()
 
 
 _BEFORE = """\
