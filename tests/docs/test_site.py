@@ -96,7 +96,7 @@ def test_a_page_names_nothing_that_a_browser_would_fetch(site: Path) -> None:
 
 
 @in_browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1300), ("dark", 1300), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1300), ("dark", 390)])
 async def test_every_page_opens_from_the_disk_and_can_be_read_by_everybody(
     site: Path, browser: Browser, scheme: str, width: int
 ) -> None:
