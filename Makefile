@@ -9,7 +9,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT := false
 export PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS := false
 
-.PHONY: setup demo serve test test-all test-cluster lint bench clean
+.PHONY: setup demo serve test test-all test-cluster lint bench docs clean
 
 setup: $(READY)
 
@@ -46,5 +46,12 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+# The site, into site/. MkDocs and its theme are installed here, since only this needs them. A dead link fails, though not
+# with --quiet, which keeps warnings from --strict too.
+docs: $(READY)
+	@$(BIN)/uv sync --locked --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html"
+
 clean:
-	rm -rf .venv .bench reelflow-demo
+	rm -rf .venv .bench reelflow-demo site

@@ -31,14 +31,21 @@ class Settings(BaseSettings):
         populate_by_name=True, hide_input_in_errors=True,
     )
 
-    api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("DECART_API_KEY", "api_key"))
-    base_url: str | None = Field(None, validation_alias=AliasChoices("DECART_BASE_URL", "base_url"))
+    api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DECART_API_KEY", "api_key"),
+        description="The key; never printed, logged or stored. Without it and without an address: the stand-in."
+    )
+    base_url: str | None = Field(
+        None, validation_alias=AliasChoices("DECART_BASE_URL", "base_url"),
+        description="Another queue with the same wire; else Decart's."
+    )
 
     work_dir: Path = Field(Path("~/.reelflow"), description="Ledger, store, scratch and the stand-in's jobs.")
     ffmpeg: str = Field("bundled", description="`bundled`, `path` (the one on PATH) or a path to one.")
     ffmpeg_timeout: float = Field(3600.0, gt=0, description="Seconds that one ffmpeg command may take.")
     models: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Rows for models that the table lacks, or that replace its rows (JSON)."
+        default_factory=dict, description="Rows for models that the table lacks, or that replace its rows, as JSON: "
+        '`{"lucy-9": {"like": "lucy-2.5", "usd": "0.05"}}`.'
     )
 
     connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach the queue.")
