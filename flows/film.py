@@ -86,14 +86,16 @@ async def make_within(
 
         _, ask = await asyncio.gather(publish_plan(plan), digest_ask(recipe, path))
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
-        film = None
+        film, shots = None, _room_for_shots(run)
         if not await are_made(places, ask, targets, plan, order):
             trail = Trail(run)
             await trail.begin(source, plan)
-            works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh)
+            works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh,
+                          shots_in=None if is_folded() else shots)
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
-            finished = await finish_media(plan, takes, given, targets, strict=recipe.strict)
+            finished = await finish_media(plan, takes, given, targets, strict=recipe.strict,
+                                          shots_in=None if is_folded() and order.poster is None else shots)
             film = finished.films[0]
             note(output=targets[0], outputs=targets,
                  warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
@@ -107,18 +109,25 @@ async def make_within(
                 note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
             emit_lineage(note().lineage)
         if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
-            await _poster(order.poster, film or targets[0])
+            await _poster(order.poster, film or targets[0], shots)
         await ending.made()
-        return (await _shown(recipe, plan, targets[0])).to_dict()
+        return (await _shown(recipe, plan, targets[0], shots)).to_dict()
 
 
-async def _poster(poster: Path, film: Probe | Path) -> None:
+def _room_for_shots(run: Run) -> Path:
+    """Where the passes of this run leave pictures of what goes through their hands."""
+    folder = run.scratch / "shots"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+async def _poster(poster: Path, film: Probe | Path, shots: Path) -> None:
     """Note a small picture of the first output: made anew where the film (a probe) was, kept where that was there."""
     path = film if isinstance(film, Path) else film.path
     if isinstance(film, Path) and (poster.exists() or not path.exists()):
         note(poster=poster if poster.exists() else None)
         return
-    note(poster=await poster_film(film, poster))
+    note(poster=await poster_film(film, poster, shots))
 
 
 async def plan_films(
@@ -157,7 +166,7 @@ async def _planned(recipe: Recipe, clip: Probe, known: Known) -> Plan:
     return compile_recipe(recipe, clip, replace(known, scenes=await look_for_scenes(clip, whole_span(clip))))
 
 
-async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
+async def _shown(recipe: Recipe, plan: Plan, target: Path, shots: Path) -> Report:
     """The report, published with the run's page, and a picture of before and after where the first file has one.
 
     Files that were uploaded go with the scratch folder, and so would what is written beside them.
@@ -167,6 +176,6 @@ async def _shown(recipe: Recipe, plan: Plan, target: Path) -> Report:
     if plan.finish.outputs[0].form not in (OutputForm.FILM, OutputForm.PICTURE):
         return await publish_report(await publish_page(recipe, plan, None))
     film = await probe_source(target)
-    pictures = await picture_film(plan, film)
+    pictures = await picture_film(plan, film, shots)
     note(poster=pictures.poster, before_after=pictures.before_after)
     return await publish_report(await publish_page(recipe, plan, film, pictures.strip), picture=pictures.before_after)

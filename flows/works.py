@@ -17,10 +17,12 @@ from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
 from reelflow.measure import Found, Measure, What
+from reelflow.media.command import Shot
 from reelflow.media.drawing import Take
 from reelflow.media.media_step import Given
 from reelflow.models import Kind
-from reelflow.plan import Job, Pictures, Plan
+from reelflow.page.facts import moment_before
+from reelflow.plan import FromFilm, Job, Pictures, Plan
 from reelflow.recipe import Recipe
 from tasks.facts import note, note_measure
 from tasks.job import Price, fetch_result, job_slot, poll_job, submit_job
@@ -37,10 +39,12 @@ class Works:
 
     def __init__(
         self, run: Run, recipe: Recipe, plan: Plan, known: Known, trail: Trail, *, limit_usd: Decimal | None,
-        refresh: bool,
+        refresh: bool, shots_in: Path | None = None,
     ) -> None:
+        """Pictures of the source are left in the folder `shots_in` where a pass comes by them."""
         self._run, self._recipe, self._plan, self._known = run, recipe, plan, known
         self._trail, self._limit_usd, self._refresh = trail, limit_usd, refresh
+        self._shots_in = shots_in
         self._takes: dict[int, asyncio.Task[Take]] = {}
         self.warnings: list[str] = []
         self.commands: dict[str, list[list[str]]] = {}
@@ -73,7 +77,7 @@ class Works:
         takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
         job = self._plan.jobs[number - 1]
         ready = await prepare_media(job, takes, Given(self._plan.files, self._run.scratch / "steps"),
-                                    strict=self._recipe.strict)
+                                    strict=self._recipe.strict, shot=self._shot(job))
         self.warnings += ready.warnings
         self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
         # For a run that ends before it is finished.
@@ -93,6 +97,13 @@ class Works:
         take, said = await take_result(job, self._plan, generated, strict=self._recipe.strict)
         self.warnings += said
         return take
+
+    def _shot(self, job: Job) -> Shot | None:
+        """The picture of before, for the first job that reads the source."""
+        first = next((one for one in self._plan.jobs if _reads(one, self._plan.source.path)), None)
+        if self._shots_in is None or job != first:
+            return None
+        return Shot(moment_before(self._plan), self._shots_in)
 
     async def _bring(self, job: Job, sent: Path, seconds: float, piece: int | None) -> Path:
         """One wish, bought, waited for and fetched."""
@@ -124,6 +135,11 @@ class Works:
                              "are kept.")
         self._known = replace(self._known, made={**self._known.made, job.number: made})
         self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+def _reads(job: Job, source: Path) -> bool:
+    feed = job.prepare.pictures.feed
+    return isinstance(feed, FromFilm) and feed.film.path == source
 
 
 async def _done(bought: Bought, *, title: str) -> None:

@@ -20,7 +20,7 @@ from reelflow.job.boundary import Boundary, reached
 from reelflow.kept import KeptWork, find_kept, keep, key_of
 from reelflow.measure import Found, Measure, What
 from reelflow.media.analysis import paint
-from reelflow.media.command import Takes, prepare_arguments, remux_arguments
+from reelflow.media.command import Shot, Takes, prepare_arguments, remux_arguments
 from reelflow.media.drawing import Take
 from reelflow.media.finish import Finished, finish
 from reelflow.media.media_step import Given
@@ -29,7 +29,7 @@ from reelflow.media.prepare import check_prepared, prepare
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress
 from reelflow.media.segment import find_scenes, join_takes, prepare_pieces, read_take
-from reelflow.media.strip import Strip, make_strip
+from reelflow.media.strip import Strip, make_strip, write_small_poster
 from reelflow.page.facts import moment_before
 from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
 from reelflow.preflight import probe_files
@@ -93,8 +93,13 @@ class Ready:
 
 
 @task(task_run_name="{job.place} {job.prepare.title}", cache_policy=NO_CACHE)
-async def prepare_media(job: Job, takes: Takes, given: Given, *, strict: bool = False) -> Ready:
-    """Make what is sent to a model: one ffmpeg pass, or none where the very same was made before."""
+async def prepare_media(
+    job: Job, takes: Takes, given: Given, *, strict: bool = False, shot: Shot | None = None
+) -> Ready:
+    """Make what is sent to a model: one ffmpeg pass, or none where the very same was made before.
+
+    That pass leaves the `shot` of the source where it comes by it.
+    """
     run, prepared = current_run(), job.prepare
     if (as_it_is := _as_it_came(job, takes)) is not None:
         return Ready((as_it_is,), (), ())
@@ -112,11 +117,12 @@ async def prepare_media(job: Job, takes: Takes, given: Given, *, strict: bool = 
         note_measure(Measure(What.LOOK_UP, "prepared", found=Found.MISS))
         seconds = 0.0 if prepared.how is How.COPY else prepared.seconds
         async with phase("prepare", of=_named(job)) as running, _measured("prepare", seconds):
-            return await _prepared(run, job, takes, given, key, suffix, running, strict=strict)
+            return await _prepared(run, job, takes, given, key, suffix, running, strict=strict, shot=shot)
 
 
 async def _prepared(
-    run: Run, job: Job, takes: Takes, given: Given, key: str, suffix: str, running: Phase, *, strict: bool
+    run: Run, job: Job, takes: Takes, given: Given, key: str, suffix: str, running: Phase, *, strict: bool,
+    shot: Shot | None,
 ) -> Ready:
     prepared = job.prepare
     follow, timeout = _follow(running, prepared.frames), run.settings.ffmpeg_timeout
@@ -124,11 +130,11 @@ async def _prepared(
     folder.mkdir(exist_ok=True)
     if len(prepared.pieces) > 1:
         made = await prepare_pieces(
-            prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow)
+            prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow, shot=shot)
     else:
         made = (await prepare(
             prepared, takes, given, folder / f"prepared{suffix}", ffmpeg=run.ffmpeg, timeout=timeout,
-            on_progress=follow, strict=strict,
+            on_progress=follow, strict=strict, shot=shot,
         ),)
     warnings = tuple(warning for one in made for warning in one.warnings)
     kept = await keep(
@@ -184,9 +190,10 @@ async def take_result(
 
 @task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)
 async def finish_media(
-    plan: Plan, takes: Takes, given: Given, destinations: tuple[Path, ...], *, strict: bool = False
+    plan: Plan, takes: Takes, given: Given, destinations: tuple[Path, ...], *, strict: bool = False,
+    shots_in: Path | None = None,
 ) -> Finished:
-    """Make the files that are handed over: one ffmpeg pass."""
+    """Make the files that are handed over: one ffmpeg pass, which leaves pictures of the first film on its way."""
     run = current_run()
     first = plan.finish.outputs[0]
     async with run.encoding, phase("finish", of=destinations[0].name) as running, _measured("finish", first.seconds):
@@ -198,7 +205,7 @@ async def finish_media(
 
         return await finish(
             plan.finish, takes, given, destinations, source=plan.source, ffmpeg=run.ffmpeg,
-            timeout=run.settings.ffmpeg_timeout, on_progress=tell, strict=strict,
+            timeout=run.settings.ffmpeg_timeout, on_progress=tell, strict=strict, shots_in=shots_in,
         )
 
 
@@ -212,16 +219,17 @@ class Pictures:
 
 
 @task(task_run_name="picture {film.path.name}", cache_policy=NO_CACHE, timeout_seconds=300)
-async def picture_film(plan: Plan, film: Probe) -> Pictures:
-    """Take a poster, lay one moment of source and result side by side, and gather the filmstrip: one ffmpeg pass.
+async def picture_film(plan: Plan, film: Probe, left: Path) -> Pictures:
+    """Write a poster, lay one moment of source and result side by side, and gather the filmstrip.
 
+    What the passes have not left in the folder `left` is read anew: one ffmpeg pass.
     The film is there by now: pictures that can't be made are told, and no reason for the run to fail.
     """
     beside = companions(film.path, is_film=plan.finish.outputs[0].form is OutputForm.FILM)
     poster, pair = beside.get("poster"), beside["before_after"]
     try:
         strip = await make_strip(plan.source, film, at_before=moment_before(plan), ffmpeg=current_run().ffmpeg,
-                                 poster=poster, pair=pair)
+                                 left=left, poster=poster, pair=pair)
     except (ReelflowError, OSError) as error:
         get_run_logger().warning("The pictures of %s could not be made: %s", film.path.name, error)
         return Pictures()
@@ -229,11 +237,16 @@ async def picture_film(plan: Plan, film: Probe) -> Pictures:
 
 
 @task(task_run_name="poster {destination.name}", cache_policy=NO_CACHE, timeout_seconds=300)
-async def poster_film(film: Path | Probe, destination: Path) -> Path | None:
-    """Write a small picture of a finished film, for a wall of many. The film is what counts: a failure is told only."""
+async def poster_film(film: Path | Probe, destination: Path, left: Path) -> Path | None:
+    """Write a small picture of a finished film, for a wall of many. The film is what counts: a failure is told only.
+
+    It is made of what the last pass has left in the folder `left`, or of the film where that is nothing.
+    """
     run = current_run()
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
+        if await asyncio.to_thread(write_small_poster, left, destination, width=POSTER_WIDTH):
+            return destination
         async with run.looking:
             return await write_poster(film, destination, ffmpeg=run.ffmpeg, width=POSTER_WIDTH)
     except (ReelflowError, OSError) as error:

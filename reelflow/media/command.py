@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.media import filters
+from reelflow.media.clip import Clip
 from reelflow.media.drawing import PRE_ROLL, Take, draw
 from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
 from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
 from reelflow.media.outputs import SoundOut, choose_encoding, moving_options
 from reelflow.media.probe import Probe
-from reelflow.media.reel import Reel
+from reelflow.media.reel import STANDARD, Reel
 from reelflow.media.sounding import heard_of
 from reelflow.media.steps.resize import fitted
 from reelflow.media.still_command import sheet, still
+from reelflow.media.strip_command import shot_before, shots
 from reelflow.media.tracks import SubtitleOut
 from reelflow.media.wiping import wiped
 from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare, Sounds
@@ -33,14 +35,37 @@ _MAX_BITS_PER_SECOND = 120_000_000
 Takes = Mapping[int, Take]
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of the source that a pass leaves on its way: of `at` seconds after its first, in the folder `room`."""
+
+    at: float
+    room: Path
+
+
 def prepare_arguments(
-    prepare: Prepare, takes: Takes, given: Given, destination: Path, *, suffix: str = ".png"
+    prepare: Prepare, takes: Takes, given: Given, destination: Path, *, suffix: str = ".png", shot: Shot | None = None,
+    capped: bool = False,
 ) -> list[str]:
-    """One pass to the film that is sent to a model, or to the picture, a PNG or JPEG by `suffix`."""
+    """One pass to the film that is sent to a model, or to the picture, a PNG or JPEG by `suffix`.
+
+    Where it isn't `capped`, it stops when the film has become too large for the model.
+    """
     if prepare.is_picture:
         return arguments(still(_fitted_picture(prepare, takes, given), destination, suffix=suffix))
     picture = prepared_reel(prepare, takes, given).ended()
-    return arguments(Written([picture], destination, upload_options(prepare, seconds=prepare.seconds)))
+    options = upload_options(prepare, seconds=prepare.seconds, capped=capped)
+    made = Written([picture], destination, options if capped else options | {"fs": prepare.max_bytes})
+    return arguments(made, *taken_on_the_way(prepare, shot))
+
+
+def taken_on_the_way(prepare: Prepare, shot: Shot | None) -> list[Written]:
+    """The picture of the source, where the pass comes by it."""
+    feed = prepare.pictures.feed
+    if shot is None or not isinstance(feed, FromFilm):
+        return []
+    taken = shot_before(feed.film, feed.span, shot.at, shot.room)
+    return [] if taken is None else [taken]
 
 
 def prepared_reel(prepare: Prepare, takes: Takes, given: Given) -> Reel:
@@ -57,18 +82,23 @@ def _fitted_picture(prepare: Prepare, takes: Takes, given: Given) -> Any:
     return filters.as_rgb(reel.placed(prepare.geometry, prepare.stored, Fraction(0), 1).stream)
 
 
-def upload_options(prepare: Prepare, *, seconds: float) -> dict[str, Any]:
+def upload_options(prepare: Prepare, *, seconds: float, capped: bool) -> dict[str, Any]:
     """Output options of a film of so many `seconds` that is sent.
 
-    Two seconds of buffer are counted in, so that even noise stays under the cap. The number of threads is fixed: the
-    same clip then gives the same bytes on every machine, and what was bought for them is found again.
+    The same clip gives the same bytes on every machine, so that what was bought for them is found again. So the number
+    of threads is fixed; and as x264's rate control goes by how far its other threads have come, a film is `capped`
+    (even noise then stays under what the model takes) only where it would be too large, and by a single thread. Two
+    seconds of buffer are counted in.
     """
+    options: dict[str, Any] = {
+        "c:v": "libx264", "preset": "superfast", "crf": 15, "threads": 4, "fps_mode": "passthrough", **BARE,
+        "movflags": "+faststart", "f": "mp4",
+    }
+    if not capped:
+        return options
     window = min(2.0, max(0.5, seconds / 4))
     speed = int(min(prepare.max_bytes * 8 * _CAP_SHARE / (seconds + window), _MAX_BITS_PER_SECOND))
-    return {
-        "c:v": "libx264", "preset": "superfast", "crf": 15, "maxrate": speed, "bufsize": int(speed * window),
-        "threads": 4, "fps_mode": "passthrough", **BARE, "movflags": "+faststart", "f": "mp4",
-    }
+    return options | {"threads": 1, "maxrate": speed, "bufsize": int(speed * window)}
 
 
 def remux_arguments(source: Probe, destination: Path) -> list[str]:
@@ -97,8 +127,10 @@ class Target:
     chapters: Path | None = None
 
 
-def finish_arguments(finish: Finish, takes: Takes, given: Given, targets: tuple[Target, ...]) -> list[str]:
-    """One pass to everything that a person gets."""
+def finish_arguments(
+    finish: Finish, takes: Takes, given: Given, targets: tuple[Target, ...], *, shots_in: Path | None = None
+) -> list[str]:
+    """One pass to everything that a person gets; pictures of the first film are left in the folder `shots_in`."""
     drawn = [target for target in targets if not target.output.copies]
     reels: list[Reel] = []
     if drawn:
@@ -109,21 +141,52 @@ def finish_arguments(finish: Finish, takes: Takes, given: Given, targets: tuple[
         else:
             reels = [reel]
     waiting = iter(reels)
-    made = arguments(*(
+    written = [
         _copied(finish, target, given) if target.output.copies else _written(finish, target, next(waiting), given)
         for target in targets
-    ))
+    ]
+    first = targets[0].output
+    if shots_in is not None and leaves_shots(finish):
+        picture = _moving(first, *_cut(finish, first, reels[0])).ended()
+        written += shots(picture, STANDARD, first.size, first.frames, shots_in)
+    made = arguments(*written)
     for position, target in reversed(list(enumerate(targets))):
         if target.chapters is not None:
             before = sum(other.output.form in (OutputForm.FILM, OutputForm.ANIMATION) for other in targets[:position])
-            made = _with_chapters(made, target.chapters, before)
+            made = _with_chapters(made, target.chapters, output=position, with_chapters=before)
     return made
 
 
+def leaves_shots(finish: Finish) -> bool:
+    """Whether the pass can leave pictures of its first output: where that is a film that it draws."""
+    first = finish.outputs[0]
+    return first.form is OutputForm.FILM and not first.copies and not finish.clip.is_picture
+
+
 def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Written:
-    output, clip = target.output, finish.clip
-    if clip.is_picture:
+    output = target.output
+    if finish.clip.is_picture:
         return still(_finished_picture(finish, output, reel), target.path, suffix=Path(output.name).suffix)
+    reel, part = _cut(finish, output, reel)
+    if output.form is OutputForm.SHEET:
+        return sheet(reel.settled(part).exactly(), output, target.path)
+    if output.form is OutputForm.PICTURE:
+        reel = fitted(reel, part, output.size, output.fit)
+        return still(filters.as_rgb(reel.exactly().stream), target.path, suffix=Path(output.name).suffix)
+    picture = _moving(output, reel, part).ended()
+    if output.form is OutputForm.ANIMATION:
+        if output.name.lower().endswith(".gif"):
+            picture = in_256_colours(picture)
+        return Written([picture], target.path, moving_options(Path(output.name), output.quality))
+    encoding = choose_encoding(Path(output.name), output.codec, output.quality)
+    if encoding.pixels != "yuv420p":
+        picture = picture.filter("format", encoding.pixels)
+    return with_tracks(finish, target, picture, encoding.options | {"fps_mode": "passthrough", **BARE}, given)
+
+
+def _cut(finish: Finish, output: Output, reel: Reel) -> tuple[Reel, Clip]:
+    """The part of the clip's pictures that an output is of, and that part as a clip."""
+    clip = finish.clip
     part = clip.lasting(round(output.frames / output.rate * clip.rate)) if output.rate else clip.lasting(1)
     if output.form is OutputForm.SHEET:
         part = clip.lasting(output.frames)
@@ -131,24 +194,13 @@ def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Writte
         reel = reel.settled(clip).exactly()
         stream = reel.stream.filter("trim", start_frame=output.first, end_frame=output.first + part.frames)
         reel = replace(reel, stream=stream.filter("setpts", "PTS-STARTPTS"), frames=part.frames)
-    if output.form is OutputForm.SHEET:
-        return sheet(reel.settled(part).exactly(), output, target.path)
-    if output.form is OutputForm.PICTURE:
-        reel = fitted(reel, part, output.size, output.fit)
-        return still(filters.as_rgb(reel.exactly().stream), target.path, suffix=Path(output.name).suffix)
+    return reel, part
+
+
+def _moving(output: Output, reel: Reel, part: Clip) -> Reel:
+    """The pictures of a film or an animation, at its own size and rate."""
     reel = fitted(reel, replace(part, rate=output.rate, frames=output.frames), output.size, output.fit)
-    if output.over is not None:
-        reel = wiped(reel, output)
-    if output.form is OutputForm.ANIMATION:
-        moving = reel.ended()
-        if output.name.lower().endswith(".gif"):
-            moving = in_256_colours(moving)
-        return Written([moving], target.path, moving_options(Path(output.name), output.quality))
-    encoding = choose_encoding(Path(output.name), output.codec, output.quality)
-    picture = reel.ended()
-    if encoding.pixels != "yuv420p":
-        picture = picture.filter("format", encoding.pixels)
-    return with_tracks(finish, target, picture, encoding.options | {"fps_mode": "passthrough", **BARE}, given)
+    return reel if output.over is None else wiped(reel, output)
 
 
 def _copied(finish: Finish, target: Target, given: Given) -> Written:
@@ -201,17 +253,21 @@ def sounds_of(finish: Finish, output: Output, given: Given) -> tuple[SoundOut, .
     return tuple(heard.out for heard in heard_of(finish.sounds, output, start, container, given))
 
 
-def _with_chapters(command: list[str], chapters: Path, output: int) -> list[str]:
-    """The same command with chapters from a metadata file: an input without streams, which the graph can't hold."""
+def _with_chapters(command: list[str], chapters: Path, *, output: int, with_chapters: int) -> list[str]:
+    """The same command with chapters from a metadata file: an input without streams, which the graph can't hold.
+
+    They are for the output at that place; so many of those before it could have chapters too.
+    """
     inputs = command.count("-i")
     graph = len(command) - command[::-1].index("-i") + 1  # behind the last input's name
     opened = ["-f", "ffmetadata", "-i", file_url(chapters)]
     # `-map_metadata -1` would take the chapters' titles too: the file stands for the film's own tags, of which it has
     # none, and those of the streams are kept out by themselves.
-    wanted = {"-map_chapters": [str(inputs)], "-map_metadata": [str(inputs), "-map_metadata:s", "-1"]}
+    wanted = (("-map_chapters", with_chapters, [str(inputs)]),
+              ("-map_metadata", output, [str(inputs), "-map_metadata:s", "-1"]))
     made = [*command[:graph], *opened, *command[graph:]]
-    for option, values in wanted.items():
-        at = [place for place, word in enumerate(made) if word == option][output] + 1
+    for option, nth, values in wanted:
+        at = [place for place, word in enumerate(made) if word == option][nth] + 1
         made[at:at + 1] = values
     return made
 

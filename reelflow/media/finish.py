@@ -39,9 +39,11 @@ class Finished:
 async def finish(
     phase: Finish, takes: Takes, given: Given, destinations: Iterable[Path], *, source: Probe, ffmpeg: Path,
     timeout: float, on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
+    shots_in: Path | None = None,
 ) -> Finished:
     """Make every output of the phase, each at its own of the `destinations`, with one command.
 
+    Pictures of the first film are left in the folder `shots_in` (see `strip`).
     `takes` are what the jobs returned, by their number; `source` is where subtitles and chapters come from. `timeout`
     is in seconds.
 
@@ -65,8 +67,8 @@ async def finish(
             for index, ((output, _), part) in enumerate(zip(targets, parts, strict=True))
         )
         ended, arguments, phase, lost = await run_with_sounds(
-            phase, lambda kept: finish_arguments(kept, takes, given, made), given, folder=Path(folder), ffmpeg=ffmpeg,
-            timeout=timeout, on_progress=on_progress,
+            phase, lambda kept: finish_arguments(kept, takes, given, made, shots_in=shots_in), given,
+            folder=Path(folder), ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
         )
         check_steady((*phase.pictures.films(), *(takes[feed.job].result for feed in phase.pictures.feeds())), ended)
         films: list[Probe | None] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reelflow.errors import BadInput, BadMedia, MediaFailed
 from reelflow.media.analysis import analysed
-from reelflow.media.command import Takes, pre_roll_arguments, prepare_arguments, remux_arguments
+from reelflow.media.command import Shot, Takes, pre_roll_arguments, prepare_arguments, remux_arguments
 from reelflow.media.drawing import seek_for
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
@@ -38,12 +38,13 @@ class Prepared:
 
 async def prepare(
     phase: Prepare, takes: Takes, given: Given, destination: Path, *, ffmpeg: Path, timeout: float,
-    on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
+    on_progress: Callable[[Progress], None] | None = None, strict: bool = False, shot: Shot | None = None,
 ) -> Prepared:
     """Make what is sent, at `destination` (a film: MP4; a picture: PNG or JPEG by the suffix).
 
     `takes` are what earlier jobs returned, by their number. `timeout` is in seconds. What came out is opened and
-    counted: ffmpeg ends well on damaged sources too.
+    counted: ffmpeg ends well on damaged sources too. A picture of the source, the `shot`, is left on the way where the
+    pass comes by it.
 
     Raises:
         BadInput: with `strict`, a warning.
@@ -66,10 +67,14 @@ async def prepare(
             return Prepared(destination, made.frames, made.seconds, How.COPY, (), ((str(ffmpeg), *arguments),))
     given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
     with written_whole(destination) as part:
-        # Named by what it is: the part's own name ends in something else.
-        arguments = prepare_arguments(phase, takes, given, part, suffix=destination.suffix)
-        ended = await make(arguments)
-        check_steady(phase.pictures.films(), ended)
+        for capped in (False, True):
+            # Named by what it is: the part's own name ends in something else.
+            arguments = prepare_arguments(
+                phase, takes, given, part, suffix=destination.suffix, shot=shot, capped=capped)
+            ended = await make(arguments)
+            check_steady(phase.pictures.films(), ended)
+            if phase.is_picture or part.stat().st_size <= phase.max_bytes:
+                break
         made = await probe_made(part, phase.title)
         check_prepared(phase, made)
         warnings: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reelflow.errors import BadInput, BadMedia, BadResult, MediaFailed
 from reelflow.media.analysis import analysed
-from reelflow.media.command import Takes
+from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.geometry import Size
 from reelflow.media.matching import find_picture, lay_out
@@ -39,9 +39,11 @@ _SCENE = re.compile(r"lavfi\.scd\.time=([\d.]+)")
 
 async def prepare_pieces(
     phase: Prepare, takes: Takes, given: Given, folder: Path, *, ffmpeg: Path, timeout: float,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None, shot: Shot | None = None,
 ) -> tuple[Prepared, ...]:
     """Make the films that are sent, `piece-0001.mp4` and so on in `folder`: one encode, cut as it runs.
+
+    A picture of the source, the `shot`, is left on the way where the pass comes by it.
 
     Raises:
         BadMedia: the film can't be turned upright.
@@ -53,16 +55,17 @@ async def prepare_pieces(
     cuts = sorted({edge for piece in pieces for edge in (piece.first, piece.end)})
     made = []
     with tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder) as room:
-        arguments = cut_arguments(phase, takes, given, cuts[1:-1], Path(room))
-        ended = await run_ffmpeg(
-            arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
-            limits=film_limits(timeout, most_bytes=phase.max_bytes),
-        )
-        check_steady(phase.pictures.films(), ended)
+        for capped in (False, True):
+            arguments = cut_arguments(phase, takes, given, cuts[1:-1], Path(room), shot=shot, capped=capped)
+            ended = await run_ffmpeg(
+                arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout))
+            check_steady(phase.pictures.films(), ended)
+            if all(_size_of(piece, cuts, Path(room)) <= phase.max_bytes for piece in pieces):
+                break
         feed = phase.pictures.feed
         damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
         for number, piece in enumerate(pieces, 1):
-            kept = [index for index, edge in enumerate(cuts[:-1]) if piece.first <= edge < piece.end]
+            kept = _parts_of(piece, cuts)
             listed = Path(room, "joined.ffconcat")
             listed.write_text(concat_list(
                 (f"{index:05}.mp4", Fraction(cuts[index + 1] - cuts[index], phase.rate)) for index in kept))
@@ -78,6 +81,15 @@ async def prepare_pieces(
             made.append(Prepared(destination, found.frames, found.seconds, How.ENCODE, damage if number == 1 else (),
                                  (*looked, (str(ffmpeg), *arguments)) if number == 1 else ()))
     return tuple(made)
+
+
+def _parts_of(piece: Piece, cuts: Sequence[int]) -> list[int]:
+    """The numbers of the films between two cuts that a piece is joined of."""
+    return [index for index, edge in enumerate(cuts[:-1]) if piece.first <= edge < piece.end]
+
+
+def _size_of(piece: Piece, cuts: Sequence[int], room: Path) -> int:
+    return sum((room / f"{index:05}.mp4").stat().st_size for index in _parts_of(piece, cuts))
 
 
 async def read_take(feed: FromJob, generated: Path, *, strict: bool = False) -> tuple[Take, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reelflow.media import filters
 from reelflow.media.colour import read_colour
-from reelflow.media.command import Takes, prepared_reel, upload_options
+from reelflow.media.command import Shot, Takes, prepared_reel, taken_on_the_way, upload_options
 from reelflow.media.drawing import film_reel
 from reelflow.media.geometry import Box, Size, even
 from reelflow.media.graph import BARE, Written, arguments, open_film, open_text, together
@@ -37,17 +37,20 @@ class Part:
         return self.end - self.first
 
 
-def cut_arguments(prepare: Prepare, takes: Takes, given: Given, cuts: Sequence[int], folder: Path) -> list[str]:
+def cut_arguments(
+    prepare: Prepare, takes: Takes, given: Given, cuts: Sequence[int], folder: Path, *,
+    shot: Shot | None = None, capped: bool = False,
+) -> list[str]:
     """One encode of the prepared film, cut at these frames as it runs into `00000.mp4` and so on in `folder`."""
     longest = max(piece.frames for piece in prepare.pieces)
     picture = prepared_reel(prepare, takes, given).ended()
-    options = upload_options(prepare, seconds=longest / prepare.rate)
+    options = upload_options(prepare, seconds=longest / prepare.rate, capped=capped)
     keys = ",".join(filters.number(Fraction(2 * cut - 1, 2 * prepare.rate)) for cut in cuts)
     del options["movflags"]  # the segments' own, below
     return arguments(Written([picture], folder / "%05d.mp4", options | {
         "f": "segment", "segment_frames": ",".join(map(str, cuts)), "segment_format": "mp4", "reset_timestamps": 1,
         "segment_format_options": "movflags=+faststart", "force_key_frames": keys,
-    }))
+    }), *taken_on_the_way(prepare, shot))
 
 
 def concat_list(files: Iterable[tuple[str, Fraction]]) -> str:

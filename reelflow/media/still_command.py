@@ -10,7 +10,7 @@ from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.drawing import PRE_ROLL
 from reelflow.media.geometry import Size, even
-from reelflow.media.graph import Written, arguments, open_picture, open_pictures, together
+from reelflow.media.graph import Written, arguments, open_picture, open_pictures
 from reelflow.media.probe import Probe
 from reelflow.media.reel import STANDARD, Reel
 from reelflow.plan import Output
@@ -72,14 +72,6 @@ def poster_arguments(source: Probe, destination: Path, *, at: float, width: int 
     shown = source.shown
     size = Size(even(width), even(width * shown.height / shown.width)) if width else whole_size(shown)
     return arguments(still(filters.as_rgb(moment_at(source, at).sized(size)), destination, suffix=suffix))
-
-
-def side_by_side(before: Moment, after: Moment, destination: Path, *, width: int) -> Written:
-    """Two pictures beside one another, equally tall, `width` pixels wide in all, as a JPEG."""
-    shapes = [one.shown.width / one.shown.height for one in (before, after)]
-    height = even(width / sum(shapes))
-    stills = [one.sized(Size(even(height * shape), height)) for one, shape in zip((before, after), shapes, strict=True)]
-    return still(filters.as_rgb(together(stills, "hstack", inputs=2)), destination, suffix=".jpg")
 
 
 def whole_size(shown: Size) -> Size:

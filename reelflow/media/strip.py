@@ -1,29 +1,35 @@
-"""The pictures of a run: a filmstrip and stills for its page, a poster, and before and after: one ffmpeg pass."""
+"""The pictures of a run: a filmstrip and stills for its page, a poster, and before and after.
+
+Passes that have the pictures in their hands leave them in a folder (see `strip_command`); what is not there is read
+anew, in one ffmpeg pass. Both are gathered here.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import io
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reelflow.errors import MediaFailed
-from reelflow.media.colour import read_colour
 from reelflow.media.geometry import Size, even
-from reelflow.media.graph import arguments, open_film
 from reelflow.media.probe import Probe
 from reelflow.media.run import run_ffmpeg, written_whole
-from reelflow.media.still_command import Moment, moment_at, side_by_side, whole_size
+from reelflow.media.strip_command import BEFORE, HALF_WAY, ROW, cell_size, spread, strip_arguments
 
-CELLS = 12
-_CELL_HEIGHT = 90
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 _STILL_PIXELS = 480 * 270
 _PAIR_WIDTH = 960
 # Noise costs ten times what a quiet picture does: what comes out too large is written again, coarser.
-_QUALITIES = (5, 12, 24, 31)
+_QUALITIES = (85, 60, 40, 25)
 _MOST_BYTES = 150_000
-# Up to so many frames a film is read from its start to its end; beyond, by seeking to a frame near each moment.
-_READ_WHOLE = 2400
+_KEPT_QUALITY = 92
 _TIMEOUT = 240.0
 
 
@@ -45,88 +51,123 @@ class Strip:
 
 
 async def make_strip(
-    before: Probe, after: Probe | None, *, at_before: float, ffmpeg: Path, cells: int = CELLS,
+    before: Probe, after: Probe | None, *, at_before: float, ffmpeg: Path, left: Path | None = None,
     poster: Path | None = None, pair: Path | None = None,
 ) -> Strip:
     """JPEGs of at most 150 kB in all; `at_before` is the source's moment (seconds) that is half-way in the result.
 
     `after` is None where the result is no film and no picture that can be read. What is half-way in it is also written
-    to `poster`, at its own size, and beside the source's to `pair`, both JPEG, where they are given.
+    to `poster`, at its own size, and beside the source's to `pair`, both JPEG, where they are given. `left` is a folder
+    in which earlier passes may have left the pictures.
 
     Raises:
         MediaFailed, MediaTimeout: ffmpeg failed; neither file is written.
     """
-    frames = _spread(after, cells)
-    with tempfile.TemporaryDirectory(prefix="reelflow-") as room, contextlib.ExitStack() as written:
-        folder = Path(room)
-        kept = [None if path is None else written.enter_context(written_whole(path)) for path in (poster, pair)]
-        for quality in _QUALITIES:
-            words = strip_arguments(before, after, frames, folder, at_before=at_before, quality=quality, poster=kept[0],
-                                    pair=kept[1])
-            await run_ffmpeg(words, ffmpeg=ffmpeg, timeout=_TIMEOUT)
-            if sum(path.stat().st_size for path in folder.iterdir()) <= _MOST_BYTES:
-                break
-        for path in kept:
-            if path is not None and not (path.exists() and path.stat().st_size):
-                raise MediaFailed("ffmpeg found no frame for the pictures beside the film.")
-        made = [(frame, folder / f"cell-{index}.jpg") for index, frame in enumerate(frames)]
-        rate = after.rate if after is not None else 0
-        return Strip(
-            tuple(Cell(float(frame / rate), path.read_bytes()) for frame, path in made if path.exists()),
-            (folder / "before.jpg").read_bytes(),
-            (folder / "after.jpg").read_bytes() if after is not None else None,
-        )
+    with tempfile.TemporaryDirectory(prefix="reelflow-") as room:
+        folder = left or Path(room)
+        await read_missing(before, after, folder, at_before=at_before, ffmpeg=ffmpeg)
+        return await asyncio.to_thread(_gathered, after, folder, poster, pair)
 
 
-def strip_arguments(
-    before: Probe, after: Probe | None, frames: tuple[int, ...], folder: Path, *, at_before: float, quality: int,
-    poster: Path | None = None, pair: Path | None = None,
-) -> list[str]:
-    """One command to `cell-N.jpg` for each of the frames, `before.jpg` and `after.jpg` in `folder`, and the others."""
-    source = moment_at(before, min(at_before, before.seconds))
-    written = [source.jpeg(_still_size(before), folder / "before.jpg", quality)]
+async def read_missing(
+    before: Probe | None, after: Probe | None, folder: Path, *, at_before: float, ffmpeg: Path
+) -> None:
+    """Have the pictures of a source and of a result in `folder`: those that aren't there are read, in one pass.
+
+    Raises:
+        MediaFailed, MediaTimeout: ffmpeg failed, or found no such picture.
+    """
+    wanted_before = None if _are_there(folder, BEFORE) else before
+    names = (HALF_WAY,) if after is not None and after.is_picture else (HALF_WAY, ROW)
+    wanted_after = None if _are_there(folder, *names) else after
+    if wanted_before is None and wanted_after is None:
+        return
+    words = strip_arguments(wanted_before, wanted_after, folder, at_before=at_before)
+    await run_ffmpeg(words, ffmpeg=ffmpeg, timeout=_TIMEOUT)
+    if not _are_there(folder, *(() if before is None else (BEFORE,)), *(() if after is None else names)):
+        raise MediaFailed("ffmpeg found no frame for the pictures beside the film.")
+
+
+def write_small_poster(folder: Path, destination: Path, *, width: int) -> bool:
+    """Write the picture half-way that a pass has left, `width` pixels wide, as JPEG; False where none was left."""
+    if not _are_there(folder, HALF_WAY):
+        return False
+    whole = _opened(folder / HALF_WAY)
+    with written_whole(destination) as part:
+        part.write_bytes(_jpeg(_sized(whole, Size(width, even(width * whole.height / whole.width))), _KEPT_QUALITY))
+    return True
+
+
+def _are_there(folder: Path, *names: str) -> bool:
+    return all((folder / name).exists() and (folder / name).stat().st_size for name in names)
+
+
+def _gathered(after: Probe | None, folder: Path, poster: Path | None, pair: Path | None) -> Strip:
+    before = _opened(folder / BEFORE)
     if after is None:
-        return arguments(*written)
-    middle, cells = _read(after, frames)
-    written.append(middle.jpeg(_still_size(after), folder / "after.jpg", quality))
-    if poster is not None:
-        written.append(middle.jpeg(whole_size(after.shown), poster, 2))
-    if pair is not None:
-        written.append(side_by_side(source, middle, pair, width=_PAIR_WIDTH))
-    size = Size(even(_CELL_HEIGHT * after.shown.width / after.shown.height), _CELL_HEIGHT)
-    written += [cell.jpeg(size, folder / f"cell-{index}.jpg", quality) for index, cell in enumerate(cells)]
-    return arguments(*written)
+        return Strip((), _within([_sized(before, _still_size(before))])[0], None)
+    half_way = _opened(folder / HALF_WAY)
+    frames = () if after.is_picture else spread(after.frames)
+    cells = _cells(folder / ROW, len(frames), cell_size(after.shown)) if frames else []
+    stills = [_sized(one, _still_size(one)) for one in (before, half_way)]
+    first, second, *row = _within([*stills, *cells])
+    with contextlib.ExitStack() as written:
+        if poster is not None:
+            shutil.copyfile(folder / HALF_WAY, written.enter_context(written_whole(poster)))
+        if pair is not None:
+            both = _side_by_side(before, half_way)
+            written.enter_context(written_whole(pair)).write_bytes(_jpeg(both, _KEPT_QUALITY))
+    return Strip(tuple(Cell(float(frame / after.rate), jpeg) for frame, jpeg in zip(frames, row, strict=True)),
+                 first, second)
 
 
-def _spread(film: Probe | None, cells: int) -> tuple[int, ...]:
-    """Numbers of the frames in the middle of each of so many equal parts."""
-    if film is None or film.is_picture:
-        return ()
-    count = min(cells, film.frames)
-    return tuple(int((index + 0.5) * film.frames / count) for index in range(count))
+def _cells(row: Path, count: int, size: Size) -> list[Image]:
+    whole = _opened(row)
+    return [whole.crop((index * size.width, 0, (index + 1) * size.width, size.height)) for index in range(count)]
 
 
-def _read(film: Probe, frames: tuple[int, ...]) -> tuple[Moment, list[Moment]]:
-    """The picture half-way in a result, and those of its strip."""
-    half_way = film.frames // 2
-    if film.is_picture or film.frames > _READ_WHOLE:
-        return moment_at(film, film.seconds / 2), [_near(film, float(frame / film.rate)) for frame in frames]
-    # Each frame that is wanted is decoded once, whatever is made of it.
-    wanted = sorted({*frames, half_way})
-    chosen = open_film(film)["V:0"].filter("select", "+".join(f"eq(n,{frame})" for frame in wanted))
-    found = {
-        frame: Moment(chosen.filter("select", f"eq(n,{index})"), read_colour(film), film.shown)
-        for index, frame in enumerate(wanted)
-    }
-    return found[half_way], [found[frame] for frame in frames]
+def _within(pictures: list[Image]) -> list[bytes]:
+    """The pictures as JPEGs that are together no larger than a page should be."""
+    made: list[bytes] = []
+    for quality in _QUALITIES:
+        made = [_jpeg(picture, quality) for picture in pictures]
+        if sum(map(len, made)) <= _MOST_BYTES:
+            break
+    return made
 
 
-def _near(film: Probe, at: float) -> Moment:
-    """The key frame before a moment, which is found without reading what lies before it."""
-    seek = max(0.0, at + film.first_time - film.file_start)
-    return Moment(open_film(film, seek=seek)["V:0"], read_colour(film), film.shown)
+def _side_by_side(before: Image, after: Image) -> Image:
+    """Two pictures beside one another, equally tall."""
+    from PIL import Image
+
+    shapes = [one.width / one.height for one in (before, after)]
+    height = even(_PAIR_WIDTH / sum(shapes))
+    widths = [even(height * shape) for shape in shapes]
+    pair = Image.new("RGB", (sum(widths), height))
+    for picture, width, left in zip((before, after), widths, (0, widths[0]), strict=True):
+        pair.paste(_sized(picture, Size(width, height)), (left, 0))
+    return pair
 
 
-def _still_size(film: Probe) -> Size:
-    scale = min(1.0, (_STILL_PIXELS / (film.shown.width * film.shown.height)) ** 0.5)
-    return Size(even(film.shown.width * scale), even(film.shown.height * scale))
+def _opened(path: Path) -> Image:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
+
+
+def _sized(picture: Image, size: Size) -> Image:
+    from PIL import Image
+
+    return picture.resize((size.width, size.height), Image.Resampling.LANCZOS)
+
+
+def _jpeg(picture: Image, quality: int) -> bytes:
+    made = io.BytesIO()
+    picture.save(made, "jpeg", quality=quality, optimize=True)
+    return made.getvalue()
+
+
+def _still_size(picture: Image) -> Size:
+    scale = min(1.0, (_STILL_PIXELS / (picture.width * picture.height)) ** 0.5)
+    return Size(even(picture.width * scale), even(picture.height * scale))

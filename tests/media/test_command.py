@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,9 @@ def test_prepare_a_whole_film() -> None:
         "[s8]sidedata=delete[s9];"
         "[s9]setsar=1[s10];"
         "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
-        "-map", "[s11]", "-f", "mp4", "-bufsize", "134217728", "-c:v", "libx264", "-crf", "15", "-fflags",
-        "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-maxrate", "67108864", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4",
-        "file:/films/sent.mp4",
+        "-map", "[s11]", "-f", "mp4", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-movflags",
+        "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
     ]
 
 
@@ -92,10 +92,17 @@ def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
         "[s10]sidedata=delete[s11];"
         "[s11]setsar=1[s12];"
         "[s12]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s13]",
-        "-map", "[s13]", "-f", "mp4", "-bufsize", "60000000", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact",
-        "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata", "-1", "-maxrate",
-        "120000000", "-movflags", "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
+        "-map", "[s13]", "-f", "mp4", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-movflags",
+        "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
     ]
+
+
+def test_what_would_be_too_large_is_capped_and_made_by_one_thread() -> None:
+    command = prepare_arguments(CUT.jobs[0].prepare, {}, GIVEN, SENT, capped=True)
+    said = dict(pairwise(command))
+    assert (said["-threads"], said["-maxrate"], said["-bufsize"]) == ("1", "120000000", "60000000")
+    assert "-fs" not in command
 
 
 def test_remux_leaves_all_but_the_pictures_behind() -> None:

@@ -138,6 +138,19 @@ async def test_the_same_clip_gives_the_same_bytes(either: Path, small_model: Mod
     assert first.path.read_bytes() == second.path.read_bytes()
 
 
+async def test_a_clip_that_has_to_be_capped_gives_the_same_bytes_too(
+    either: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """Else what was bought for it would be bought again where it is prepared anew."""
+    model = replace(small_model, width=640, height=352, max_bytes=2**21)
+    source = work_dir / "in.mkv"
+    encoded("-c:v", "ffv1", picture="color=gray:s=640x352:r=20:d=6,noise=alls=80:allf=t")(ffmpeg, source)
+    plan = plan_of(await probe(source), model)
+    made = [await prepare(plan, work_dir / f"{number}.mp4", ffmpeg=either, timeout=60) for number in (1, 2)]
+    assert made[0].path.read_bytes() == made[1].path.read_bytes()
+    assert made[0].path.stat().st_size <= 2**21
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1, 6, 20])
 @pytest.mark.parametrize("cap", [1, 2, 4, 8])

@@ -15,7 +15,8 @@ from over import Over
 
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
-from reelflow.media.strip import make_strip, strip_arguments
+from reelflow.media.strip import make_strip
+from reelflow.media.strip_command import strip_arguments
 from reelflow.page.changes import changes_of
 from reelflow.page.facts import in_step, moment_before
 from reelflow.page.link import link_to
@@ -100,9 +101,9 @@ async def test_source_and_result_run_in_step_from_the_cut_on(over: Over) -> None
 
 
 async def test_the_strip_s_pictures_are_spread_over_the_film(over: Over) -> None:
-    strip = await make_strip(over.plan.source, over.film, at_before=5.0, ffmpeg=over.ffmpeg, cells=5)
-    assert [cell.at for cell in strip.cells] == [1.0, 3.0, 5.0, 7.0, 9.0]
-    assert len({cell.jpeg for cell in strip.cells}) == 5
+    strip = await make_strip(over.plan.source, over.film, at_before=5.0, ffmpeg=over.ffmpeg)
+    assert [round(cell.at * 30) for cell in strip.cells] == [12, 37, 62, 87, 112, 137, 162, 187, 212, 237, 262, 287]
+    assert len({cell.jpeg for cell in strip.cells}) == 12
 
 
 async def test_a_long_film_s_strip_is_found_without_reading_it_from_its_start(over: Over, tmp_path: Path) -> None:
@@ -111,8 +112,8 @@ async def test_a_long_film_s_strip_is_found_without_reading_it_from_its_start(ov
         ["-f", "lavfi", "-i", "testsrc=s=160x90:r=30:d=90", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
          "-pix_fmt", "yuv420p", f"file:{long}"], ffmpeg=over.ffmpeg, timeout=60)
     film = await probe(long)
-    words = strip_arguments(film, film, (300, 1500), tmp_path, at_before=0.0, quality=5)
-    assert [words[index + 1] for index, word in enumerate(words) if word == "-ss"][-2:] == ["10", "50"]
+    words = strip_arguments(film, film, tmp_path, at_before=0.0)
+    assert [words[index + 1] for index, word in enumerate(words) if word == "-ss"][-2:] == ["78.733333", "86.233333"]
     strip = await make_strip(film, film, at_before=0.0, ffmpeg=over.ffmpeg)
     assert len({cell.jpeg for cell in strip.cells}) == 12
 
