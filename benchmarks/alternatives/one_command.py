@@ -16,6 +16,12 @@ FFMPEG = os.environ.get("FFMPEG", "ffmpeg")
 MODEL, WIDTH, HEIGHT, FPS = "lucy-2.5", 1280, 720, 20
 
 
+def encoder(asked: str) -> list[str]:
+    preset, crf, *more = asked.split(",")
+    options = ["-c:v", "libx264", "-preset", preset, "-crf", crf, "-pix_fmt", "yuv420p"]
+    return options + (["-x264-params", *more] if more else [])
+
+
 def ffmpeg(*arguments: str) -> None:
     subprocess.run([FFMPEG, "-y", "-v", "error", *arguments], check=True)
 
@@ -40,21 +46,19 @@ def main() -> None:
     options.add_argument("--prompt", required=True)
     options.add_argument("--size", default="1920x1080", help="the clip's own size")
     options.add_argument("--fps", default="30", help="the clip's own rate")
-    options.add_argument("--sent", default="medium,18", help="preset and crf of what is sent")
-    options.add_argument("--finished", default="medium,18", help="preset and crf of the output")
+    options.add_argument("--sent", default="medium,18", help="preset, crf[, x264-params] of what is sent")
+    options.add_argument("--finished", default="medium,18", help="preset, crf[, x264-params] of the output")
     asked = options.parse_args()
     span = ["-ss", asked.start, "-t", asked.duration]
 
     with tempfile.TemporaryDirectory() as folder:
         sent, edited = Path(folder, "sent.mp4"), Path(folder, "edited.mp4")
-        preset, crf = asked.sent.split(",")
-        ffmpeg(*span, "-i", asked.clip, "-an", "-vf", f"fps={FPS},scale={WIDTH}:{HEIGHT}", "-c:v", "libx264",
-               "-preset", preset, "-crf", crf, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(sent))
+        ffmpeg(*span, "-i", asked.clip, "-an", "-vf", f"fps={FPS},scale={WIDTH}:{HEIGHT}", *encoder(asked.sent),
+               "-movflags", "+faststart", str(sent))
         asyncio.run(edit(sent, asked.prompt, edited))
-        preset, crf = asked.finished.split(",")
         ffmpeg("-i", str(edited), *span, "-i", asked.clip, "-map", "0:v", "-map", "1:a",
-               "-vf", f"scale={asked.size.replace('x', ':')},fps={asked.fps}", "-c:v", "libx264", "-preset", preset,
-               "-crf", crf, "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "+faststart", asked.output)
+               "-vf", f"scale={asked.size.replace('x', ':')},fps={asked.fps}", *encoder(asked.finished), "-c:a", "aac",
+               "-movflags", "+faststart", asked.output)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ FFMPEG = os.environ.get("FFMPEG", "ffmpeg")
 MODEL, WIDTH, HEIGHT, FPS = "lucy-2.5", 1280, 720, 20
 
 
+def encoder(asked: str) -> list[str]:
+    preset, crf, *more = asked.split(",")
+    options = ["-c:v", "libx264", "-preset", preset, "-crf", crf, "-pix_fmt", "yuv420p"]
+    return options + (["-x264-params", *more] if more else [])
+
+
 def ffmpeg(*arguments: str) -> None:
     subprocess.run([FFMPEG, "-y", "-v", "error", *arguments], check=True)
 
@@ -42,13 +48,10 @@ def main() -> None:
     options.add_argument("--prompt", required=True)
     options.add_argument("--size", default="1920x1080", help="the clip's own size")
     options.add_argument("--fps", default="30", help="the clip's own rate")
-    options.add_argument("--sent", default="medium,18", help="preset and crf of what is sent")
-    options.add_argument("--finished", default="medium,18", help="preset and crf of the output")
+    options.add_argument("--sent", default="medium,18", help="preset, crf[, x264-params] of what is sent")
+    options.add_argument("--finished", default="medium,18", help="preset, crf[, x264-params] of the output")
     asked = options.parse_args()
-    preset, crf = asked.sent.split(",")
-    encode = ["-c:v", "libx264", "-preset", preset, "-crf", crf, "-pix_fmt", "yuv420p"]
-    preset, crf = asked.finished.split(",")
-    encode_finished = ["-c:v", "libx264", "-preset", preset, "-crf", crf, "-pix_fmt", "yuv420p"]
+    encode, encode_finished = encoder(asked.sent), encoder(asked.finished)
 
     with tempfile.TemporaryDirectory() as folder:
         trimmed, scaled, sent, edited = (

@@ -13,6 +13,7 @@ _REMEMBERED = 32
 _SCOUTS = 8
 _SLOWER = 4.0
 _LONGER = 0.5
+_SOON = 0.3
 _TRIED_SOONER = 1 / 8
 
 
@@ -64,6 +65,17 @@ class Turn:
         self._began = time.monotonic()
         self._aims_at: float | None = None
 
+    def first(self, least: float) -> float:
+        """The seconds until a job that was submitted only just now is asked about for the first time.
+
+        Just after half of the `least` seconds between two asks, since none is done at once; where it is known how long
+        jobs take, such that an ask falls on that.
+        """
+        if self._pace.soonest is None:
+            return least * random.uniform(0.5, 0.7)
+        aim = self._aim(self._pace.soonest)
+        return aim - least * max(0.0, (aim - least * _SOON) // least)
+
     async def pause(self, least: float, longest: float) -> None:
         """Wait until the job is worth asking about again: `least` seconds, but no more than `longest`."""
         begun = time.monotonic()
@@ -87,8 +99,11 @@ class Turn:
         soonest = self._pace.soonest
         if soonest is None:
             return 0.0
+        return min(self._began + self._aim(soonest) - now, (now - self._began) * _LONGER)
+
+    def _aim(self, soonest: float) -> float:
         if self._aims_at is None:
             tries_sooner = random.random() < _TRIED_SOONER
             self._aims_at = soonest * random.uniform(0.8, 1.0) if tries_sooner else soonest + random.uniform(
                 0, min(0.25, soonest / 20))
-        return min(self._began + self._aims_at - now, (now - self._began) * _LONGER)
+        return self._aims_at

@@ -54,19 +54,20 @@ async def wait_for_job(
         QueueRefused, KeyRefused: the queue goes on refusing to say.
     """
     with (pace or Pace()).waiting() as turn:
-        return await _wait(client, job_id, turn, poll_seconds, deadline, believe_after, on_status_change)
+        # Jobs that were submitted together must not ask together ever after.
+        first = turn.first(poll_seconds) if pace is not None else random.uniform(0, min(_FIRST_ASK, poll_seconds))
+        return await _wait(client, job_id, turn, first, poll_seconds, deadline, believe_after, on_status_change)
 
 
 async def _wait(
-    client: QueueClient, job_id: str, turn: Turn, poll_seconds: float, deadline: float, believe_after: float,
-    on_status_change: OnStatusChange | None,
+    client: QueueClient, job_id: str, turn: Turn, first: float, poll_seconds: float, deadline: float,
+    believe_after: float, on_status_change: OnStatusChange | None,
 ) -> JobStatusResponse:
     end = time.monotonic() + deadline
     last: str | None = None
     refused_since: float | None = None
     troubles = 0
-    # Jobs that were submitted together must not ask together ever after.
-    await asyncio.sleep(max(0.0, min(random.uniform(0, min(_FIRST_ASK, poll_seconds)), end - time.monotonic())))
+    await asyncio.sleep(max(0.0, min(first, end - time.monotonic())))
     while True:
         answered = False
         asked_at = time.monotonic()

@@ -17,7 +17,7 @@ from reelflow.media.drawing import PRE_ROLL, Take, draw
 from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
 from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
-from reelflow.media.outputs import SoundOut, choose_encoding, moving_options
+from reelflow.media.outputs import QUICK_H264, SoundOut, choose_encoding, moving_options
 from reelflow.media.probe import Probe
 from reelflow.media.reel import STANDARD, Reel
 from reelflow.media.sounding import heard_of
@@ -91,8 +91,7 @@ def upload_options(prepare: Prepare, *, seconds: float, capped: bool) -> dict[st
     seconds of buffer are counted in.
     """
     options: dict[str, Any] = {
-        "c:v": "libx264", "preset": "superfast", "crf": 15, "threads": 4, "fps_mode": "passthrough", **BARE,
-        "movflags": "+faststart", "f": "mp4",
+        **QUICK_H264, "threads": 4, "fps_mode": "passthrough", **BARE, "movflags": "+faststart", "f": "mp4",
     }
     if not capped:
         return options

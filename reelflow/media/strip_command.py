@@ -50,7 +50,7 @@ def shot_before(source: Probe, span: Span, at: float, folder: Path) -> Written |
     None where that pass may not come by it, or where a picture may stand longer than others do.
     """
     moment = at + source.first_time
-    half = float(filters.NEAREST / source.rate)
+    half = float((1 - filters.NEAREST) / source.rate)  # of a tie, the earlier one, as elsewhere
     if source.is_picture or source.varies or not span.begin - half <= moment < span.begin + float(span.seconds):
         return None
     film = open_pictures(source, seek=seek_for(source, span))

@@ -70,6 +70,20 @@ async def test_a_job_is_asked_about_when_earlier_ones_were_done_and_seldom_befor
     assert late < 0.5
 
 
+@pytest.mark.parametrize("took", [0.5, 1.0, 3.0, 59.0])
+def test_a_new_job_is_first_asked_about_so_that_a_later_ask_falls_on_its_end(took: float) -> None:
+    pace = Pace()
+    with pace.waiting() as turn:
+        assert 1.0 <= turn.first(2.0) <= 1.4
+    pace.learn(took)
+    for _ in range(50):
+        with pace.waiting() as turn:
+            first = turn.first(2.0)
+        assert 0 < first <= 2.6
+        behind = (first - took) % 2.0
+        assert min(behind, 2.0 - behind) <= max(0.25, 0.2 * took), "on the aim, or a little sooner to try"
+
+
 async def test_a_job_that_is_done_far_sooner_than_those_before_it_is_noticed_half_as_long_again_at_most() -> None:
     pace = Pace()
     pace.learn(600.0)

@@ -85,11 +85,12 @@ class Done:
 async def finish(
     plan: Plan, generated: Path, destination: Path, *, ffmpeg: Path, timeout: float, codec: Any = None,
     quality: Any = None, smooth: bool = False, strict: bool = False, on_progress: Any = None,
+    shots_in: Path | None = None,
 ) -> Done:
     """The finished file from what the model returned."""
     take, said = await read_take(plan.feed(1), generated, strict=strict)
     return await _finished(plan, {1: take}, said, destination, codec, quality, smooth, ffmpeg=ffmpeg,
-                           timeout=timeout, strict=strict, on_progress=on_progress)
+                           timeout=timeout, strict=strict, on_progress=on_progress, shots_in=shots_in)
 
 
 async def finish_pieces(

@@ -26,7 +26,7 @@ from reelflow.media.outputs import Codec, choose_encoding, choose_sounds
 from reelflow.media.probe import Chapter, Sound
 from reelflow.media.still_command import poster_arguments
 from reelflow.media.tracks import chapter_file, cut_subtitles
-from reelflow.plan import Pictures, Plan
+from reelflow.plan import OutputForm, Pictures, Plan
 
 MODEL = MODELS["lucy-restyle-2"]
 WHOLE = plan_of(film(), MODEL)
@@ -66,9 +66,10 @@ def test_prepare_a_whole_film() -> None:
         "[s8]sidedata=delete[s9];"
         "[s9]setsar=1[s10];"
         "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s11]",
-        "-map", "[s11]", "-f", "mp4", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact", "-flags:v", "+bitexact",
-        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-movflags",
-        "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
+        "-map", "[s11]", "-f", "mp4", "-c:v", "libx264", "-crf", "14", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-mbtree", "1",
+        "-movflags", "+faststart", "-preset", "superfast", "-rc-lookahead", "10", "-threads", "4",
+        "file:/films/sent.mp4",
     ]
 
 
@@ -92,9 +93,10 @@ def test_prepare_a_cut_seeks_before_it_and_trims_on_the_file_s_clock() -> None:
         "[s10]sidedata=delete[s11];"
         "[s11]setsar=1[s12];"
         "[s12]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s13]",
-        "-map", "[s13]", "-f", "mp4", "-c:v", "libx264", "-crf", "15", "-fflags", "+bitexact", "-flags:v", "+bitexact",
-        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-movflags",
-        "+faststart", "-preset", "superfast", "-threads", "4", "file:/films/sent.mp4",
+        "-map", "[s13]", "-f", "mp4", "-c:v", "libx264", "-crf", "14", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-fps_mode", "passthrough", "-fs", "104857600", "-map_chapters", "-1", "-map_metadata", "-1", "-mbtree", "1",
+        "-movflags", "+faststart", "-preset", "superfast", "-rc-lookahead", "10", "-threads", "4",
+        "file:/films/sent.mp4",
     ]
 
 
@@ -136,7 +138,8 @@ def test_finish_a_whole_film_copies_its_sound() -> None:
         "[s11]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:field_mode=prog:range=tv[s12]",
         "-map", "[s12]", "-map", "1:a:0", "-f", "mp4", "-c:a:0", "copy", "-c:v", "libx264", "-crf", "14", "-fflags",
         "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1", "-map_metadata",
-        "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
+        "-1", "-mbtree", "1", "-movflags", "+faststart", "-preset", "superfast", "-rc-lookahead", "10",
+        "file:/films/done.mp4",
     ]
 
 
@@ -166,7 +169,8 @@ def test_finish_a_cut_trims_its_sound() -> None:
         "[s14]asetnsamples=1024:pad=0[s15]",
         "-map", "[s10]", "-map", "[s15]", "-f", "mp4", "-b:a:0", "192000", "-c:a:0", "aac", "-c:v", "libx264", "-crf",
         "14", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-fps_mode", "passthrough", "-map_chapters", "-1",
-        "-map_metadata", "-1", "-movflags", "+faststart", "-preset", "veryfast", "file:/films/done.mp4",
+        "-map_metadata", "-1", "-mbtree", "1", "-movflags", "+faststart", "-preset", "superfast", "-rc-lookahead", "10",
+        "file:/films/done.mp4",
     ]
 
 
@@ -231,6 +235,18 @@ def test_chapters_come_in_as_an_input_of_their_own() -> None:
     arguments = finished(WHOLE, chapters=Path("/films/chapters.txt"))
     assert arguments[arguments.index("ffmetadata") - 1:][:4] == ["-f", "ffmetadata", "-i", "file:/films/chapters.txt"]
     assert arguments[arguments.index("-map_chapters") + 1] == "2"
+
+
+def test_a_film_keeps_its_chapters_titles_behind_a_picture() -> None:
+    feed, output = WHOLE.feed(1), WHOLE.finish.outputs[0]
+    finish = replace(WHOLE.finish, pictures=Pictures(feed))
+    poster = replace(output, name="poster.png", form=OutputForm.PICTURE, frames=1, rate=Fraction(0))
+    arguments = finish_arguments(finish, {1: Take(MADE, feed.geometry.placed, Fraction(1, 22))}, GIVEN, (
+        Target(poster, Path("/films/poster.png")),
+        Target(replace(output, name="done.mp4"), DONE, chapters=Path("/films/chapters.txt")),
+    ))
+    told = [arguments[at + 1] for at, word in enumerate(arguments) if word == "-map_metadata"]
+    assert told == ["-1", "2"]
 
 
 def test_subtitles_are_read_on_the_file_s_clock() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from one_job import finish, plan_of, prepare
 from PIL import Image, ImageDraw
 
 from reelflow.errors import BadInput, BadResult
+from reelflow.media.command import Shot
 from reelflow.media.picture import write_poster
 from reelflow.media.probe import probe
-from reelflow.media.strip import make_strip
+from reelflow.media.strip import make_strip, read_missing, write_small_poster
 from reelflow.models import Model, ModelTable, parse_row
+from reelflow.page.facts import moment_before
 
 
 def drawn(width: int, height: int) -> Image.Image:
@@ -134,6 +137,46 @@ async def test_before_and_after_stand_side_by_side_and_the_poster_is_half_way(ei
         assert (picture.size, read_number(np.asarray(picture.convert("L")))) == ((180, 320), 20)
     assert len(strip.cells) == 12 and strip.after is not None
     assert sorted(path.name for path in work_dir.iterdir()) == ["after.mov", "before.mp4", "pair.jpg", "poster.jpg"]
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+async def test_the_passes_that_make_a_film_leave_its_pictures(
+    turn: int, either: Path, small_model: Model, work_dir: Path
+) -> None:
+    """A picture that was not left would have to be read with an ffmpeg that isn't there."""
+    size = (160, 90) if turn == 0 else (90, 160)
+    source = await probe(write_numbered(work_dir / "in.mp4", rate=25, frames=400, turn=turn, size=size))
+    plan, folder = plan_of(source, small_model, start=11, duration=3), work_dir / "shots"
+    folder.mkdir()
+    shot = Shot(moment_before(plan), folder)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=20, shot=shot)
+    done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=either, timeout=20, shots_in=folder)
+    poster, pair = work_dir / "poster.jpg", work_dir / "pair.jpg"
+    strip = await make_strip(source, await probe(done.path), at_before=shot.at, ffmpeg=work_dir / "no-ffmpeg",
+                             left=folder, poster=poster, pair=pair)
+    with Image.open(poster) as picture:
+        assert (picture.size, read_number(np.asarray(picture.convert("L")))) == (size, 275 + 37)
+    with Image.open(pair) as picture:
+        both = np.asarray(picture.convert("L"))
+    middle = both.shape[1] // 2
+    assert [read_number(both[:, :middle]), read_number(both[:, middle:])] == [275 + 37, 275 + 37]
+    numbers = [read_number(np.asarray(Image.open(io.BytesIO(cell.jpeg)).convert("L"))) for cell in strip.cells]
+    assert numbers == [275 + round(cell.at * 25) for cell in strip.cells]
+    assert write_small_poster(folder, work_dir / "small.jpg", width=64)
+    with Image.open(work_dir / "small.jpg") as picture:
+        assert picture.width == 64
+    assert not write_small_poster(work_dir, work_dir / "none.jpg", width=64)
+
+
+async def test_a_picture_that_was_not_left_is_read_anew(either: Path, work_dir: Path) -> None:
+    before = await probe(write_numbered(work_dir / "before.mp4", frames=50))
+    after = await probe(write_numbered(work_dir / "after.mp4", frames=50))
+    folder, pair = work_dir / "shots", work_dir / "pair.jpg"
+    folder.mkdir()
+    await read_missing(None, after, folder, at_before=1.0, ffmpeg=either)
+    (folder / "row.png").write_bytes(b"")
+    strip = await make_strip(before, after, at_before=1.0, ffmpeg=either, left=folder, pair=pair)
+    assert (len(strip.cells), pair.exists()) == (12, True)
 
 
 async def test_films_and_pictures_are_told_apart(
