@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nasty import later
-from numbered import read_number, write_numbered
+from numbered import read_number, read_numbers, write_numbered
 from one_job import finish, plan_of, prepare
 from PIL import Image, ImageDraw
 
@@ -151,17 +151,18 @@ async def test_the_passes_that_make_a_film_leave_its_pictures(
     shot = Shot(moment_before(plan), folder)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=20, shot=shot)
     done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=either, timeout=20, shots_in=folder)
+    shown = read_numbers(done.path)
     poster, pair = work_dir / "poster.jpg", work_dir / "pair.jpg"
     strip = await make_strip(source, await probe(done.path), at_before=shot.at, ffmpeg=work_dir / "no-ffmpeg",
                              left=folder, poster=poster, pair=pair)
     with Image.open(poster) as picture:
-        assert (picture.size, read_number(np.asarray(picture.convert("L")))) == (size, 275 + 37)
+        assert (picture.size, read_number(np.asarray(picture.convert("L")))) == (size, shown[37].number)
     with Image.open(pair) as picture:
         both = np.asarray(picture.convert("L"))
     middle = both.shape[1] // 2
-    assert [read_number(both[:, :middle]), read_number(both[:, middle:])] == [275 + 37, 275 + 37]
+    assert [read_number(both[:, :middle]), read_number(both[:, middle:])] == [275 + 37, shown[37].number]
     numbers = [read_number(np.asarray(Image.open(io.BytesIO(cell.jpeg)).convert("L"))) for cell in strip.cells]
-    assert numbers == [275 + round(cell.at * 25) for cell in strip.cells]
+    assert numbers == [shown[round(cell.at * 25)].number for cell in strip.cells]
     assert write_small_poster(folder, work_dir / "small.jpg", width=64)
     with Image.open(work_dir / "small.jpg") as picture:
         assert picture.width == 64
