@@ -76,18 +76,7 @@ class Works:
         # An earlier job may change how long this one's film is, so that its plan is looked at only now.
         takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
         job = self._plan.jobs[number - 1]
-        ready = await prepare_media(job, takes, Given(self._plan.files, self._run.scratch / "steps"),
-                                    strict=self._recipe.strict, shot=self._shot(job))
-        self.warnings += ready.warnings
-        self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
-        # For a run that ends before it is finished.
-        note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
-        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
-        ended = await asyncio.gather(
-            *(self._bring(job, path, seconds, index if len(lengths) > 1 else None)
-              for index, (path, seconds) in enumerate(zip(ready.paths, lengths, strict=True), 1)),
-            return_exceptions=True,
-        )
+        ended = await self._prepared_and_brought(job, takes)
         for result in ended:
             if isinstance(result, BaseException):
                 raise result
@@ -97,6 +86,42 @@ class Works:
         take, said = await take_result(job, self._plan, generated, strict=self._recipe.strict)
         self.warnings += said
         return take
+
+    async def _prepared_and_brought(self, job: Job, takes: dict[int, Take]) -> list[Path | BaseException]:
+        """What the job's films became, or what went wrong with each; pieces are sent while the rest is prepared."""
+        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
+        sent = [asyncio.get_running_loop().create_future() for _ in lengths]
+        bringing = [
+            asyncio.create_task(self._bring_when_there(job, path, seconds, index if len(lengths) > 1 else None))
+            for index, (path, seconds) in enumerate(zip(sent, lengths, strict=True), 1)
+        ]
+        try:
+            ready = await prepare_media(
+                job, takes, Given(self._plan.files, self._run.scratch / "steps"), strict=self._recipe.strict,
+                shot=self._shot(job), tell_piece=lambda place, path: sent[place].set_result(path),
+            )
+            for future, path in zip(sent, ready.paths, strict=True):
+                if not future.done():
+                    future.set_result(path)
+            self.warnings += ready.warnings
+            self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
+            # For a run that ends before it is finished.
+            note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
+            return await asyncio.gather(*bringing, return_exceptions=True)
+        except asyncio.CancelledError:
+            for task in bringing:
+                task.cancel()
+            raise
+        finally:
+            for future in sent:
+                future.cancel()
+            # What is bought already is brought home although the rest could not be prepared.
+            await asyncio.gather(*bringing, return_exceptions=True)
+
+    async def _bring_when_there(
+        self, job: Job, sent: asyncio.Future[Path], seconds: float, piece: int | None
+    ) -> Path:
+        return await self._bring(job, await sent, seconds, piece)
 
     def _shot(self, job: Job) -> Shot | None:
         """The picture of before, for the first job that reads the source."""

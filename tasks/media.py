@@ -23,6 +23,7 @@ from reelflow.media.analysis import paint
 from reelflow.media.command import Shot, Takes, prepare_arguments, remux_arguments
 from reelflow.media.drawing import Take
 from reelflow.media.finish import Finished, finish
+from reelflow.media.joining import OnPiece
 from reelflow.media.media_step import Given
 from reelflow.media.picture import write_poster
 from reelflow.media.prepare import check_prepared, prepare
@@ -31,7 +32,7 @@ from reelflow.media.run import Progress
 from reelflow.media.segment import find_scenes, join_takes, prepare_pieces, read_take
 from reelflow.media.strip import Strip, make_strip, write_small_poster
 from reelflow.page.facts import moment_before
-from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Span
+from reelflow.plan import FromFilm, How, Job, OutputForm, Plan, Prepare, Span
 from reelflow.preflight import probe_files
 from reelflow.recipe import Recipe
 from reelflow.sources import stage_source
@@ -42,6 +43,9 @@ from tasks.run import Run, current_run
 
 # Wide enough for a wall's posters on a screen with two pixels to one.
 POSTER_WIDTH = 480
+
+
+TellPiece = Callable[[int, Path], None]
 
 
 async def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -94,11 +98,13 @@ class Ready:
 
 @task(task_run_name="{job.place} {job.prepare.title}", cache_policy=NO_CACHE)
 async def prepare_media(
-    job: Job, takes: Takes, given: Given, *, strict: bool = False, shot: Shot | None = None
+    job: Job, takes: Takes, given: Given, *, strict: bool = False, shot: Shot | None = None,
+    tell_piece: TellPiece | None = None,
 ) -> Ready:
     """Make what is sent to a model: one ffmpeg pass, or none where the very same was made before.
 
-    That pass leaves the `shot` of the source where it comes by it.
+    That pass leaves the `shot` of the source where it comes by it. `tell_piece` is told of pieces that can be sent
+    while the rest is made, by their place in the order and where they lie; not of all of them.
     """
     run, prepared = current_run(), job.prepare
     if (as_it_is := _as_it_came(job, takes)) is not None:
@@ -117,12 +123,13 @@ async def prepare_media(
         note_measure(Measure(What.LOOK_UP, "prepared", found=Found.MISS))
         seconds = 0.0 if prepared.how is How.COPY else prepared.seconds
         async with phase("prepare", of=_named(job)) as running, _measured("prepare", seconds):
-            return await _prepared(run, job, takes, given, key, suffix, running, strict=strict, shot=shot)
+            return await _prepared(run, job, takes, given, key, suffix, running, strict=strict, shot=shot,
+                                   tell_piece=tell_piece)
 
 
 async def _prepared(
     run: Run, job: Job, takes: Takes, given: Given, key: str, suffix: str, running: Phase, *, strict: bool,
-    shot: Shot | None,
+    shot: Shot | None, tell_piece: TellPiece | None,
 ) -> Ready:
     prepared = job.prepare
     follow, timeout = _follow(running, prepared.frames), run.settings.ffmpeg_timeout
@@ -130,7 +137,8 @@ async def _prepared(
     folder.mkdir(exist_ok=True)
     if len(prepared.pieces) > 1:
         made = await prepare_pieces(
-            prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow, shot=shot)
+            prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow, shot=shot,
+            on_piece=_told(run, prepared, tell_piece) if tell_piece is not None and not strict else None)
     else:
         made = (await prepare(
             prepared, takes, given, folder / f"prepared{suffix}", ffmpeg=run.ffmpeg, timeout=timeout,
@@ -140,6 +148,19 @@ async def _prepared(
     kept = await keep(
         run.store, run.settings.work_dir, key, KeptWork(tuple(one.path for one in made), warnings))
     return Ready(kept.paths, warnings, tuple(command for one in made for command in one.commands))
+
+
+def _told(run: Run, prepared: Prepare, tell_piece: TellPiece) -> OnPiece | None:
+    """Tell of each piece once it lies in the store; of none where only the end shows whether they are right at all."""
+    if any(film.turn or film.mirrored for film in prepared.pictures.films()):
+        return None
+
+    async def kept(place: int, path: Path) -> Path:
+        found = await run.store.keep(path)
+        tell_piece(place, found.path)
+        return found.path
+
+    return kept
 
 
 def _as_it_came(job: Job, takes: Takes) -> Path | None:

@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,32 +19,34 @@ from reelflow.media.analysis import analysed
 from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.geometry import Size
+from reelflow.media.joining import Joining, OnPiece
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
 from reelflow.media.prepare import Prepared, check_steady, decoding_warnings, probe_made
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Progress, film_limits, run_ffmpeg, written_whole
+from reelflow.media.run import Progress, film_limits, run_ffmpeg
 from reelflow.media.segment_command import (
     Part,
     concat_list,
     cut_arguments,
-    join_sent_arguments,
     part_arguments,
     scene_arguments,
 )
-from reelflow.plan import FromFilm, FromJob, How, Prepare, Span
+from reelflow.plan import FromFilm, FromJob, Prepare, Span
 
 _SCENE = re.compile(r"lavfi\.scd\.time=([\d.]+)")
 
 
 async def prepare_pieces(
     phase: Prepare, takes: Takes, given: Given, folder: Path, *, ffmpeg: Path, timeout: float,
-    on_progress: Callable[[Progress], None] | None = None, shot: Shot | None = None,
+    on_progress: Callable[[Progress], None] | None = None, shot: Shot | None = None, on_piece: OnPiece | None = None,
 ) -> tuple[Prepared, ...]:
     """Make the films that are sent, `piece-0001.mp4` and so on in `folder`: one encode, cut as it runs.
 
-    A picture of the source, the `shot`, is left on the way where the pass comes by it.
+    `on_piece` is told of each piece as soon as it is whole, while the rest is encoded, with its place in the order
+    (from 0), and says where it lies from then on. A picture of the source, the `shot`, is left on the way where the
+    pass comes by it.
 
     Raises:
         BadMedia: the film can't be turned upright.
@@ -51,45 +54,24 @@ async def prepare_pieces(
         MediaTimeout: it took too long.
     """
     given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
-    pieces = phase.pieces
-    cuts = sorted({edge for piece in pieces for edge in (piece.first, piece.end)})
-    made = []
-    with tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder) as room:
-        for capped in (False, True):
-            arguments = cut_arguments(phase, takes, given, cuts[1:-1], Path(room), shot=shot, capped=capped)
-            ended = await run_ffmpeg(
-                arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=film_limits(timeout))
-            check_steady(phase.pictures.films(), ended)
-            if all(_size_of(piece, cuts, Path(room)) <= phase.max_bytes for piece in pieces):
-                break
-        feed = phase.pictures.feed
-        damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
-        for number, piece in enumerate(pieces, 1):
-            kept = _parts_of(piece, cuts)
-            listed = Path(room, "joined.ffconcat")
-            listed.write_text(concat_list(
-                (f"{index:05}.mp4", Fraction(cuts[index + 1] - cuts[index], phase.rate)) for index in kept))
-            destination = folder / f"piece-{number:04}.mp4"
-            with written_whole(destination) as part:
-                await run_ffmpeg(join_sent_arguments(listed, part), ffmpeg=ffmpeg, timeout=timeout)
-                found = await probe_made(part, phase.title)
-                if found.frames != piece.frames or found.size_bytes > phase.max_bytes:
-                    raise MediaFailed(
-                        f"Piece {number} ({phase.title}) can't be sent: it has {found.frames} frames where "
-                        f"{piece.frames} were planned, in {found.size_bytes} bytes of {phase.max_bytes}."
-                    )
-            made.append(Prepared(destination, found.frames, found.seconds, How.ENCODE, damage if number == 1 else (),
-                                 (*looked, (str(ffmpeg), *arguments)) if number == 1 else ()))
-    return tuple(made)
-
-
-def _parts_of(piece: Piece, cuts: Sequence[int]) -> list[int]:
-    """The numbers of the films between two cuts that a piece is joined of."""
-    return [index for index, edge in enumerate(cuts[:-1]) if piece.first <= edge < piece.end]
-
-
-def _size_of(piece: Piece, cuts: Sequence[int], room: Path) -> int:
-    return sum((room / f"{index:05}.mp4").stat().st_size for index in _parts_of(piece, cuts))
+    made: dict[int, Prepared] = {}
+    for capped in (False, True):
+        with tempfile.TemporaryDirectory(prefix=".pieces-", dir=folder) as room:
+            wanted = set(range(len(phase.pieces))) - made.keys()
+            async with Joining(phase, wanted, Path(room), folder, ffmpeg=ffmpeg, timeout=timeout,
+                               on_piece=on_piece, takes_all=capped) as joining:
+                arguments = cut_arguments(phase, takes, given, joining.cuts[1:-1], Path(room), shot=shot, capped=capped)
+                ended = await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout),
+                                         on_progress=joining.follow(on_progress))
+                check_steady(phase.pictures.films(), ended)
+                made |= await joining.rest()
+        looked = (*looked, (str(ffmpeg), *arguments))
+        if len(made) == len(phase.pieces):
+            break
+    feed = phase.pictures.feed
+    damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
+    first, *others = (made[number] for number in range(len(phase.pieces)))
+    return replace(first, warnings=damage, commands=looked), *others
 
 
 async def read_take(feed: FromJob, generated: Path, *, strict: bool = False) -> tuple[Take, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from reelflow.errors import MediaFailed
 from reelflow.media.geometry import Size, even
 from reelflow.media.probe import Probe
 from reelflow.media.run import run_ffmpeg, written_whole
-from reelflow.media.strip_command import BEFORE, HALF_WAY, ROW, cell_size, spread, strip_arguments
+from reelflow.media.strip_command import BEFORE, CELLS, HALF_WAY, cell_size, spread, strip_arguments
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,7 +78,7 @@ async def read_missing(
         MediaFailed, MediaTimeout: ffmpeg failed, or found no such picture.
     """
     wanted_before = None if _are_there(folder, BEFORE) else before
-    names = (HALF_WAY,) if after is not None and after.is_picture else (HALF_WAY, ROW)
+    names = (HALF_WAY,) if after is not None and after.is_picture else (HALF_WAY, CELLS)
     wanted_after = None if _are_there(folder, *names) else after
     if wanted_before is None and wanted_after is None:
         return
@@ -108,7 +108,7 @@ def _gathered(after: Probe | None, folder: Path, poster: Path | None, pair: Path
         return Strip((), _within([_sized(before, _still_size(before))])[0], None)
     half_way = _opened(folder / HALF_WAY)
     frames = () if after.is_picture else spread(after.frames)
-    cells = _cells(folder / ROW, len(frames), cell_size(after.shown)) if frames else []
+    cells = _cells(folder / CELLS, frames, cell_size(after.shown)) if frames else []
     stills = [_sized(one, _still_size(one)) for one in (before, half_way)]
     first, second, *row = _within([*stills, *cells])
     with contextlib.ExitStack() as written:
@@ -121,9 +121,16 @@ def _gathered(after: Probe | None, folder: Path, poster: Path | None, pair: Path
                  first, second)
 
 
-def _cells(row: Path, count: int, size: Size) -> list[Image]:
-    whole = _opened(row)
-    return [whole.crop((index * size.width, 0, (index + 1) * size.width, size.height)) for index in range(count)]
+def _cells(path: Path, frames: tuple[int, ...], size: Size) -> list[Image]:
+    """The small pictures; the film's first one comes ahead of them, unless it is one of them."""
+    from PIL import Image
+
+    each, held = size.width * size.height * 3, path.read_bytes()
+    first = len({0, *frames}) - len(frames)
+    if len(held) != each * (first + len(frames)):
+        raise MediaFailed("ffmpeg found other pictures than were asked for, for the film's page.")
+    return [Image.frombytes("RGB", (size.width, size.height), held[each * place:each * (place + 1)])
+            for place in range(first, first + len(frames))]
 
 
 def _within(pictures: list[Image]) -> list[bytes]:

@@ -151,6 +151,8 @@ async def test_the_passes_that_make_a_film_leave_its_pictures(
     shot = Shot(moment_before(plan), folder)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=either, timeout=20, shot=shot)
     done = await finish(plan, sent.path, work_dir / "done.mp4", ffmpeg=either, timeout=20, shots_in=folder)
+    graphs = [command[command.index("-filter_complex") + 1] for command in (sent.commands[0], done.command)]
+    assert "eq(n\\,0))" in graphs[0] and "select=eq(n\\,0)+eq(n\\,37)" in graphs[1], "all outputs begin at once"
     shown = read_numbers(done.path)
     poster, pair = work_dir / "poster.jpg", work_dir / "pair.jpg"
     strip = await make_strip(source, await probe(done.path), at_before=shot.at, ffmpeg=work_dir / "no-ffmpeg",
@@ -175,7 +177,7 @@ async def test_a_picture_that_was_not_left_is_read_anew(either: Path, work_dir: 
     folder, pair = work_dir / "shots", work_dir / "pair.jpg"
     folder.mkdir()
     await read_missing(None, after, folder, at_before=1.0, ffmpeg=either)
-    (folder / "row.png").write_bytes(b"")
+    (folder / "cells.rgb").write_bytes(b"")
     strip = await make_strip(before, after, at_before=1.0, ffmpeg=either, left=folder, pair=pair)
     assert (len(strip.cells), pair.exists()) == (12, True)
 
