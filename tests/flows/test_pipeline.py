@@ -15,6 +15,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from flows.pipeline import pipeline
 from reelflow.errors import BadRecipe, OverBudget, Unapproved
 from reelflow.media.probe import probe
+from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -125,6 +126,27 @@ async def test_a_failed_piece_leaves_the_others_in_place(
     monkeypatch.setenv("REELFLOW_MAX_ATTEMPTS", "2")
     report = await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
     assert (report["status"], queue.jobs_made) == ("completed", 6)
+
+
+async def test_pieces_that_were_sent_before_the_encode_failed_are_not_bought_again(
+    queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ffmpeg that encodes pieces no faster than the film and stops in its midst, as when a disk is full."""
+    steps = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}
+    clip, stops = tmp_path / "long.mp4", tmp_path / "ffmpeg"
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=3", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+                      f"file:{clip}"], ffmpeg=ffmpeg, timeout=60)
+    stops.write_text(
+        f'#!/bin/sh\ncase "$*" in *segment_frames*) timeout -s KILL 2.2 "{ffmpeg}" -re "$@"; exit 1;; esac\n'
+        f'exec "{ffmpeg}" "$@"\n')
+    stops.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("REELFLOW_FFMPEG", str(stops))
+        with pytest.raises(Exception, match="ffmpeg failed"):
+            await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    assert 1 <= queue.jobs_made < 7, "of seven pieces"
+    report = await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    assert (report["status"], queue.jobs_made) == ("completed", 7)
 
 
 async def test_the_price_of_all_jobs_is_held_against_the_limit_before_the_first(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -161,6 +162,51 @@ async def test_a_piece_that_came_back_wrong_is_named(
     with pytest.raises(BadResult, match="What the model returned for piece 2 can't be used"):
         await finish_pieces(with_pieces(plan, pieces), [one[0], broken], work_dir / "no.mp4", ffmpeg=ffmpeg, timeout=60)
     assert not (work_dir / "no.mp4").exists() and not list(work_dir.glob(".*"))
+
+
+async def test_a_piece_can_be_sent_while_the_rest_is_encoded(
+    ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    """The encode runs no faster than the film, so that there is a rest."""
+    source = write_numbered(work_dir / "in.mp4", rate=20, frames=60)
+    pieces = cut_evenly(60, most=10)
+    plan = with_pieces(plan_of(await probe(source), small_model), pieces)
+    slow = work_dir / "ffmpeg"
+    slow.write_text(
+        f'#!/bin/sh\ncase "$*" in *segment_frames*) exec "{ffmpeg}" -re "$@";; esac\nexec "{ffmpeg}" "$@"\n')
+    slow.chmod(0o755)
+    frames: list[int] = []
+    told: dict[int, int] = {}
+
+    async def moved(place: int, path: Path) -> Path:
+        told[place] = frames[-1]
+        return path.rename(path.with_name(f"moved-{place}.mp4"))
+
+    sent = await prepare_pieces(plan, work_dir, ffmpeg=slow, timeout=60, on_piece=moved,
+                                on_progress=lambda progress: frames.append(progress.frame))
+    assert list(told) == list(range(6)) and told[0] < 60
+    assert [path.name for path in sent] == [f"moved-{place}.mp4" for place in range(6)]
+    assert [(await probe(path)).frames for path in sent] == [piece.frames for piece in pieces]
+
+
+async def test_only_pieces_that_are_too_large_are_capped(
+    ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    source = work_dir / "in.mkv"
+    await run_ffmpeg(
+        ["-f", "lavfi", "-i", "color=gray:s=256x144:r=20:d=4,noise=alls=80:allf=t:enable='gte(t,2)'", "-c:v", "ffv1",
+         str(source)], ffmpeg=ffmpeg, timeout=60)
+    most = 150_000
+    plan = with_pieces(plan_of(await probe(source), replace(small_model, max_bytes=most)), cut_evenly(80, most=40))
+    told: list[int] = []
+
+    async def noted(place: int, path: Path) -> Path:
+        told.append(place)
+        return path
+
+    quiet, noisy = await prepare_pieces(plan, work_dir, ffmpeg=ffmpeg, timeout=60, on_piece=noted)
+    assert told == [0, 1]
+    assert quiet.stat().st_size < most / 4 < noisy.stat().st_size <= most
 
 
 @pytest.mark.slow
