@@ -15,6 +15,7 @@ from flows.cli.start import run_one
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
+from reelflow.media.probe import expect_files
 from reelflow.models import Point
 from reelflow.preflight import preflight
 from reelflow.recipe import make_step, make_trim, plain_recipe
@@ -86,6 +87,7 @@ class Film(Common):
 
 def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     """Check all that can be checked at once, then run the flow `name`, whose parameters are these."""
+    expect_files()
     given = asdict(common)
     as_json, quiet = given.pop("json"), given.pop("quiet")
     output = beside_here(given.pop("output"))
@@ -107,6 +109,8 @@ async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
     trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
     recipe = plain_recipe(name, make_step(name, **asked), trim=trim, strict=strict, is_film=is_film, **outer)
     settings = read_settings()
+    if not settings.uses_standin:
+        import reelflow.job.client  # noqa: F401 - the queue is asked last; until it's imported, the prober has started
     await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
                     estimate=estimate, max_cost_usd=limit)
 

@@ -16,7 +16,7 @@ from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
-from reelflow.media.probe import probe
+from reelflow.media.probe import expect_files, probe
 from reelflow.model_step import ModelStep
 from reelflow.plan import Plan
 from reelflow.preflight import check_models, preflight, probe_files
@@ -60,6 +60,7 @@ def run_recipe(
     strict
         Take a warning about the film as an error.
     """
+    expect_files()
     found = load_recipe(file)
     where = beside_here(output)
     settings = read_settings()
