@@ -82,6 +82,8 @@ class Phase:
 
     def __init__(self, name: str, of: str) -> None:
         self.moment = Moment(name, of, 0.0)
+        self.earlier = 0.0
+        """Seconds for which its work went on before the phase began."""
         self.ended = asyncio.Event()
         self._listener = None if is_folded() else _listener.get()
 

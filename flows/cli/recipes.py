@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import run_one
 from flows.cli.terminal import escape, say_json, show_rows, wide_console
+from reelflow.ahead import preparing_ahead
 from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination
@@ -64,7 +65,7 @@ def run_recipe(
     found = load_recipe(file)
     where = beside_here(output)
     settings = read_settings()
-    asyncio.run(preflight(
+    plan = asyncio.run(preflight(
         found, source, settings,
         checked_destination(settings.work_dir, where, overwrite or found.preview is not None),
         estimate=estimate, max_cost_usd=max_cost_usd,
@@ -75,7 +76,9 @@ def run_recipe(
         "strict": strict, "approve": yes,
     }
     given = {name: value for name, value in parameters.items() if value is not None}
-    return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
+    is_whole = yes or (found.preview is None and not preview_seconds)
+    with preparing_ahead(plan if is_whole else None, settings, strict=strict or found.strict):
+        return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
 
 
 @recipe.command
