@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -66,6 +68,7 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
         yield shared
         return
     settings = settings or read_settings()
+    _keep_what_is_imported()
     ffmpeg = find_ffmpeg(settings.ffmpeg)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
     async with contextlib.AsyncExitStack() as stack:
@@ -102,6 +105,12 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
             yield run
         finally:
             _current.reset(token)
+
+
+@functools.cache
+def _keep_what_is_imported() -> None:
+    """Have Python leave alone what is there with the first run: half a million objects of which none will go."""
+    gc.freeze()
 
 
 def _encodes(cores: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import gc
 import importlib
 import logging
 import os
@@ -43,7 +42,6 @@ def run_one(
             with with_log(called or name) as log, shown_phases(quiet=quiet or as_json):
                 latest.report = replace(latest.report, log=log)
                 flow = getattr(importlib.import_module(f"flows.{name}"), name)
-                gc.freeze()  # what is imported stays, and need not be looked through again
                 run_until_stopped(flow(**parameters))
             code = 0
         except ReelflowError as error:
