@@ -55,7 +55,8 @@ def task(
 
         async def once(*given: P.args, **named: P.kwargs) -> R:
             if not is_folded():
-                return await whole(*map(_closed, given), **{name: _closed(value) for name, value in named.items()})
+                made: R = await whole(*map(_closed, given), **{name: _closed(one) for name, one in named.items()})
+                return made
             for _ in range(tries - 1):
                 with contextlib.suppress(SourceFault):
                     return await function(*given, **named)
