@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reelflow.media.command import Takes, prepare_arguments, remux_arguments
+from reelflow.media.media_step import Given
 from reelflow.media.run import written_whole
+from reelflow.plan import FromFilm, How, Prepare
 from reelflow.store import Store, digest_of, digest_of_source
 
 _FILE = "file:"
@@ -21,6 +24,15 @@ class KeptWork:
 
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
+
+
+def words_of(prepared: Prepare, takes: Takes, given: Given, suffix: str) -> list[str]:
+    """The command that would make what is sent, by which it is known again."""
+    feed, target = prepared.pictures.feed, given.room / "prepared"
+    if prepared.how is How.COPY and isinstance(feed, FromFilm):
+        return remux_arguments(feed.film, target)
+    return prepare_arguments(prepared, takes, given, target, suffix=suffix) + [
+        f"{piece.first}+{piece.frames}" for piece in prepared.pieces] + [""]
 
 
 def key_of(command: Sequence[str], *, ffmpeg: Path, room: Path, parts: int = 1) -> str:

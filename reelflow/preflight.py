@@ -101,8 +101,10 @@ async def _check_reference(path: Path) -> None:
 async def preflight(
     recipe: Recipe, source: str, settings: Settings, destination: Destination, *, estimate: bool = False,
     max_cost_usd: float | None = None,
-) -> None:
+) -> Plan | None:
     """Check a recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
+
+    Gives the plan of what has to be made; None where that is made, or not asked for, or not known yet.
 
     Raises:
         BadInput, BadRecipe, BadMedia: what can't be used, and why.
@@ -114,6 +116,7 @@ async def preflight(
     check_models(recipe, settings.model_table)
     files = await probe_files(recipe)
     path = Path(source).expanduser().absolute()
+    to_make: Plan | None = None
     is_here = not is_address(source) and not (source == SAMPLE and not path.exists())
     if is_here:
         plan = compile_recipe(
@@ -123,15 +126,19 @@ async def preflight(
         check_total(plan, limit)
         if not estimate:
             targets = destination.targets(plan, path, need_bytes=0)
-            if any(target.exists() for target in targets) and not destination.overwrite:
-                ask = ask_of(destination.named(recipe, source), path, queue=settings.queue_identity)
-                if await find_receipt(settings.work_dir, ask, targets) is None:
-                    raise refuse_existing(next(target for target in targets if target.exists()))
+            there = next((target for target in targets if target.exists()), None)
+            ask = "" if there is None else ask_of(
+                destination.named(recipe, source), path, queue=settings.queue_identity)
+            if there is None or await find_receipt(settings.work_dir, ask, targets) is None:
+                to_make = plan
+                if there is not None and not destination.overwrite:
+                    raise refuse_existing(there)
     elif not estimate:
         destination.check_folder()
     if not settings.uses_standin:
         for model in dict.fromkeys(step.model for step in recipe.all_steps() if isinstance(step, ModelStep)):
             await check_queue(settings, model)
+    return to_make
 
 
 async def check_queue(settings: Settings, model: str) -> None:

@@ -14,8 +14,11 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task as prefect_task
+from prefect.utilities.annotations import opaque, quote
 
 from reelflow.errors import ReelflowError, SourceFault
+from reelflow.recipe import Recipe
+from reelflow.report import Report
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +55,8 @@ def task(
 
         async def once(*given: P.args, **named: P.kwargs) -> R:
             if not is_folded():
-                return await whole(*given, **named)
+                made: R = await whole(*map(_closed, given), **{name: _closed(one) for name, one in named.items()})
+                return made
             for _ in range(tries - 1):
                 with contextlib.suppress(SourceFault):
                     return await function(*given, **named)
@@ -69,3 +73,8 @@ def task(
 
         return call
     return wrap
+
+
+def _closed(value: Any) -> Any:
+    """What Prefect need not look into for results of other tasks, each time: a recipe has none, and a report is one."""
+    return quote(value) if isinstance(value, Recipe) else opaque(value) if isinstance(value, Report) else value

@@ -14,13 +14,14 @@ from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
+from reelflow.ahead import made_ahead
 from reelflow.destination import companions
 from reelflow.errors import MediaFailed, ReelflowError, SourceFault
 from reelflow.job.boundary import Boundary, reached
-from reelflow.kept import KeptWork, find_kept, keep, key_of
+from reelflow.kept import KeptWork, find_kept, keep, key_of, words_of
 from reelflow.measure import Found, Measure, What
 from reelflow.media.analysis import paint
-from reelflow.media.command import Shot, Takes, prepare_arguments, remux_arguments
+from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.finish import Finished, finish
 from reelflow.media.joining import OnPiece
@@ -111,7 +112,7 @@ async def prepare_media(
         return Ready((as_it_is,), (), ())
     await asyncio.to_thread(paint, prepared.pictures, None, given)
     suffix = ".png" if prepared.is_picture else ".mp4"
-    words = _words(job, takes, given, suffix)
+    words = words_of(prepared, takes, given, suffix)
     key = await asyncio.to_thread(key_of, words, ffmpeg=run.ffmpeg, room=given.room, parts=len(prepared.pieces))
     # Two variants may need the very same film at once: the second finds what the first has made.
     async with run.store.alone(key), run.encoding:
@@ -122,7 +123,7 @@ async def prepare_media(
             return Ready(kept.paths, kept.warnings, ())
         note_measure(Measure(What.LOOK_UP, "prepared", found=Found.MISS))
         seconds = 0.0 if prepared.how is How.COPY else prepared.seconds
-        async with phase("prepare", of=_named(job)) as running, _measured("prepare", seconds):
+        async with phase("prepare", of=_named(job)) as running, _measured("prepare", seconds, running):
             return await _prepared(run, job, takes, given, key, suffix, running, strict=strict, shot=shot,
                                    tell_piece=tell_piece)
 
@@ -139,6 +140,8 @@ async def _prepared(
         made = await prepare_pieces(
             prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow, shot=shot,
             on_piece=_told(run, prepared, tell_piece) if tell_piece is not None and not strict else None)
+    elif (ahead := await made_ahead(key, follow, shots_to=None if shot is None else shot.room)) is not None:
+        made, running.earlier = (ahead.prepared,), ahead.earlier
     else:
         made = (await prepare(
             prepared, takes, given, folder / f"prepared{suffix}", ffmpeg=run.ffmpeg, timeout=timeout,
@@ -179,15 +182,6 @@ def _as_it_came(job: Job, takes: Takes) -> Path | None:
     return result.path
 
 
-def _words(job: Job, takes: Takes, given: Given, suffix: str) -> list[str]:
-    """The command that would make what is sent, by which it is known again."""
-    feed, target = job.prepare.pictures.feed, given.room / "prepared"
-    if job.prepare.how is How.COPY and isinstance(feed, FromFilm):
-        return remux_arguments(feed.film, target)
-    return prepare_arguments(job.prepare, takes, given, target, suffix=suffix) + [
-        f"{piece.first}+{piece.frames}" for piece in job.prepare.pieces] + [""]
-
-
 def _named(job: Job) -> str:
     feed = job.prepare.pictures.feed
     return feed.film.path.name if isinstance(feed, FromFilm) else job.model.name
@@ -217,7 +211,8 @@ async def finish_media(
     """Make the files that are handed over: one ffmpeg pass, which leaves pictures of the first film on its way."""
     run = current_run()
     first = plan.finish.outputs[0]
-    async with run.encoding, phase("finish", of=destinations[0].name) as running, _measured("finish", first.seconds):
+    async with (run.encoding, phase("finish", of=destinations[0].name) as running,
+                _measured("finish", first.seconds, running)):
         follow = _follow(running, first.frames)
 
         def tell(progress: Progress) -> None:
@@ -285,9 +280,9 @@ def _follow(running: Phase, frames: int | None) -> Callable[[Progress], None]:
 
 
 @contextlib.asynccontextmanager
-async def _measured(of: str, seconds: float) -> AsyncIterator[None]:
+async def _measured(of: str, seconds: float, running: Phase) -> AsyncIterator[None]:
     """Note how long it took to write so many seconds of film; nothing for a picture."""
     began = time.monotonic()
     yield
     if seconds:
-        note_measure(Measure(What.ENCODE, of, seconds, time.monotonic() - began))
+        note_measure(Measure(What.ENCODE, of, seconds, time.monotonic() - began + running.earlier))

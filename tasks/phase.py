@@ -7,9 +7,10 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
@@ -77,11 +78,31 @@ async def shown_in_the_end() -> AsyncIterator[None]:
             await asyncio.wait(late, timeout=_LAST_SECONDS)
 
 
+async def shown_late(work: Coroutine[Any, Any, Any], *, what: str) -> None:
+    """Have something shown in the Prefect UI while the run goes on; outside of `shown_in_the_end` at once.
+
+    What can't be shown is logged, and never fails the run.
+    """
+    async def show() -> None:
+        try:
+            await work
+        except Exception:  # whatever the API says, the film goes on
+            logger.warning("%s could not be shown in the Prefect UI.", what, exc_info=True)
+
+    late = _late.get()
+    if late is None:
+        await show()
+    else:
+        late.add(asyncio.create_task(show()))
+
+
 class Phase:
     """The phase that is running; `move` may be called as often as one likes."""
 
     def __init__(self, name: str, of: str) -> None:
         self.moment = Moment(name, of, 0.0)
+        self.earlier = 0.0
+        """Seconds for which its work went on before the phase began."""
         self.ended = asyncio.Event()
         self._listener = None if is_folded() else _listener.get()
 
@@ -109,6 +130,7 @@ class Phase:
 async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncIterator[Phase]:
     """A phase with a progress artifact in the Prefect UI, updated at most once a second.
 
+    One that ends well within its first second leaves none: nobody sees it move, and its task run says that it's done.
     `of` is what the phase works on. An artifact that can't be written is logged and never fails the work.
     """
     running = Phase(name, of)
@@ -137,7 +159,7 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
 
 
 async def _show(running: Phase) -> None:
-    """Write the artifact while the phase runs and once more at its end; short phases get one write only."""
+    """Write the artifact while the phase runs and once more at its end; none of one that was over before a write."""
     shown: Moment | None = None
     artifact_id: UUID | None = None
     title = f"{running.moment.phase} {running.moment.of}".strip()
@@ -145,6 +167,8 @@ async def _show(running: Phase) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.ended.wait(), UPDATE_SECONDS)
         moment = running.moment
+        if moment.ended and not moment.failed and artifact_id is None:
+            return
         if moment != shown:
             description = f"{title}: {moment.note}" if moment.note else title
             percent = round((moment.done or 0.0) * 100, 1)

@@ -14,6 +14,7 @@ from reelflow.plan import Plan
 from reelflow.report import Report, plan_rows
 from tasks.facts import note
 from tasks.folded import is_folded, task
+from tasks.phase import shown_late
 
 # An artifact's event carries the whole artifact, so a picture in it has to be small.
 MAX_PICTURE_BYTES = 120_000
@@ -21,14 +22,14 @@ MAX_PICTURE_BYTES = 120_000
 
 @task(task_run_name="publish the plan", cache_policy=NO_CACHE)
 async def publish_plan(plan: Plan) -> None:
-    """Show what will be done and what it will cost, before anything is bought."""
+    """Show what will be done and what it will cost, before anything is bought; nothing waits for it to be there."""
     if is_folded():
         return
-    await acreate_table_artifact(
+    await shown_late(acreate_table_artifact(
         [{"": name, "planned": value} for name, value in plan_rows(plan)], key="plan",
         description=f"Plan: {plan.name}, {len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'}, "
                     f"{plan.seconds:.2f} s",
-    )
+    ), what="The plan")
 
 
 @task(task_run_name="publish the report", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
+import functools
+import gc
 import os
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from reelflow.destination import check_folder
 from reelflow.job.client import QueueClient
 from reelflow.job.ledger import Ledger
 from reelflow.media.run import find_ffmpeg
+from reelflow.scratch import scratch_folder
 from reelflow.settings import Settings, read_settings
 from reelflow.store import Store
 
@@ -68,10 +68,11 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
         yield shared
         return
     settings = settings or read_settings()
+    _keep_what_is_imported()
     ffmpeg = find_ffmpeg(settings.ffmpeg)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
     async with contextlib.AsyncExitStack() as stack:
-        scratch = stack.enter_context(_scratch(settings.work_dir / "scratch"))
+        scratch = stack.enter_context(scratch_folder(settings.work_dir))
         base_url, identity = settings.queue_url, settings.queue_identity
         if settings.uses_standin:
             from reelflow.standin.server import running_standin
@@ -106,6 +107,12 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
             _current.reset(token)
 
 
+@functools.cache
+def _keep_what_is_imported() -> None:
+    """Have Python leave alone what is there with the first run: half a million objects of which none will go."""
+    gc.freeze()
+
+
 def _encodes(cores: int) -> int:
     """How many films to encode at a time on so many cores: x264 keeps some four of them busy with one."""
     return min(cores, max(2, cores // 4))
@@ -122,26 +129,3 @@ def sharing(run: Run, scratch: str) -> Iterator[Run]:
     finally:
         _current.reset(current)
         _shared.reset(shared)
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A scratch folder for this run, removed at its end; those of runs that were killed are removed first.
-
-    The lock is the kernel's and goes with its process, so that nothing of a run that goes on is ever touched.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    own = folder / uuid.uuid4().hex
-    with contextlib.ExitStack() as locked:
-        with (folder / ".lock").open("ab") as door:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            for left in folder.glob("*/"):
-                with contextlib.suppress(OSError), (left / ".lock").open("ab") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left, ignore_errors=True)
-            own.mkdir()
-            fcntl.flock(locked.enter_context((own / ".lock").open("ab")), fcntl.LOCK_EX)
-        try:
-            yield own
-        finally:
-            shutil.rmtree(own, ignore_errors=True)

@@ -14,6 +14,7 @@ from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, sho
 from reelflow.batch import JOBS, models_of
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.manifest import read_manifest
+from reelflow.media.probe import expect_files
 from reelflow.preflight import check_models, check_queue, probe_files, read_limit
 from reelflow.settings import read_settings
 
@@ -90,6 +91,7 @@ def batch(
 def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     if not (quiet or as_json):
         say("reelflow batch: looking at what is asked …")
+    expect_files()
     check_prefect_home()
     asyncio.run(_preflight(parameters))
     from flows.batch import batch as flow

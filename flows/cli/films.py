@@ -12,13 +12,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flows.cli.start import run_one
+from reelflow.ahead import preparing_ahead
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
+from reelflow.media.probe import expect_files
 from reelflow.models import Point
+from reelflow.plan import Plan
 from reelflow.preflight import preflight
 from reelflow.recipe import make_step, make_trim, plain_recipe
-from reelflow.settings import read_settings
+from reelflow.settings import Settings, read_settings
 from reelflow.sources import is_address, path_of
 from reelflow.trajectory import PRESETS, parse_path, preset_path, read_trajectory
 
@@ -86,6 +89,7 @@ class Film(Common):
 
 def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     """Check all that can be checked at once, then run the flow `name`, whose parameters are these."""
+    expect_files()
     given = asdict(common)
     as_json, quiet = given.pop("json"), given.pop("quiet")
     output = beside_here(given.pop("output"))
@@ -93,12 +97,15 @@ def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     # What was not given is left to the flow's own defaults.
     parameters = {first: source, "output": output} | {
         field: value for field, value in {**given, **asked}.items() if value is not None}
-    asyncio.run(_preflight(name, {field: value for field, value in parameters.items() if field != first}, source))
-    return run_one(name, parameters, as_json=as_json, quiet=quiet)
+    settings = read_settings()
+    plan = asyncio.run(_preflight(
+        name, {field: value for field, value in parameters.items() if field != first}, source, settings))
+    with preparing_ahead(plan, settings, strict=common.strict):
+        return run_one(name, parameters, as_json=as_json, quiet=quiet)
 
 
-async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
-    """Check what the flow would be run with; in a second, before Prefect is started."""
+async def _preflight(name: str, asked: dict[str, Any], source: str, settings: Settings) -> Plan | None:
+    """Check what the flow would be run with, in a second, before Prefect is started; gives the plan to be made."""
     output, overwrite = asked.pop("output"), asked.pop("overwrite", False)
     limit, estimate = asked.pop("max_cost_usd", None), asked.pop("estimate", False)
     asked.pop("refresh", None)
@@ -106,9 +113,10 @@ async def _preflight(name: str, asked: dict[str, Any], source: str) -> None:
     outer = {field: asked.pop(field) for field in ("codec", "quality", "sound_track") if field in asked}
     trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
     recipe = plain_recipe(name, make_step(name, **asked), trim=trim, strict=strict, is_film=is_film, **outer)
-    settings = read_settings()
-    await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
-                    estimate=estimate, max_cost_usd=limit)
+    if not settings.uses_standin:
+        import reelflow.job.client  # noqa: F401 - the queue is asked last; until it's imported, the prober has started
+    return await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
+                           estimate=estimate, max_cost_usd=limit)
 
 
 def beside_here(output: str | None) -> str:

@@ -12,11 +12,12 @@ from cyclopts import App, Parameter
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import run_one
 from flows.cli.terminal import escape, say_json, show_rows, wide_console
+from reelflow.ahead import preparing_ahead
 from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
-from reelflow.media.probe import probe
+from reelflow.media.probe import expect_files, probe
 from reelflow.model_step import ModelStep
 from reelflow.plan import Plan
 from reelflow.preflight import check_models, preflight, probe_files
@@ -60,10 +61,11 @@ def run_recipe(
     strict
         Take a warning about the film as an error.
     """
+    expect_files()
     found = load_recipe(file)
     where = beside_here(output)
     settings = read_settings()
-    asyncio.run(preflight(
+    plan = asyncio.run(preflight(
         found, source, settings,
         checked_destination(settings.work_dir, where, overwrite or found.preview is not None),
         estimate=estimate, max_cost_usd=max_cost_usd,
@@ -74,7 +76,9 @@ def run_recipe(
         "strict": strict, "approve": yes,
     }
     given = {name: value for name, value in parameters.items() if value is not None}
-    return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
+    is_whole = yes or (found.preview is None and not preview_seconds)
+    with preparing_ahead(plan if is_whole else None, settings, strict=strict or found.strict):
+        return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
 
 
 @recipe.command

@@ -57,6 +57,12 @@ class _Forker:
                     if is_last:
                         raise
 
+    def begin(self) -> None:
+        """Start the child, if it is not there, for what will be asked later. Raises OSError."""
+        with self._asking:
+            if self._door is None:
+                self._start()
+
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -86,6 +92,18 @@ class _Forker:
 _forkers: dict[tuple[int, str], _Forker] = {}
 
 
+def begin_early(module: str) -> None:
+    """Have the child that forks for `module` import what it needs now, beside whatever comes before the first file."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # whoever asks it tries again, and can do without
+            _forker(module).begin()
+
+
+def _forker(module: str) -> _Forker:
+    # A forker that was inherited by a fork of this process belongs to its parent.
+    return _forkers.setdefault((os.getpid(), module), _Forker(module))
+
+
 async def run_forked(
     module: str, arguments: Sequence[str], *, timeout: float, limits: Limits, max_output: int = 4 * 2**20
 ) -> Ended:
@@ -102,8 +120,7 @@ async def _said(
     module: str, arguments: Sequence[str], timeout: float, limits: Limits, max_output: int
 ) -> bytes | None:
     """What a fork says, whole; None where there is none, or it ended too early."""
-    # A forker that was inherited by a fork of this process belongs to its parent.
-    forker = _forkers.setdefault((os.getpid(), module), _Forker(module))
+    forker = _forker(module)
     ours, theirs = socket.socketpair()
     # To close it is what ends a fork that is still at work.
     with ours:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from reelflow.errors import BadInput, BadMedia, MediaFailed, MediaTimeout
-from reelflow.media.forked import run_forked
+from reelflow.media.forked import begin_early, run_forked
 from reelflow.media.geometry import Size
 from reelflow.media.run import Limits
 
 # Decoding a frame of the largest size that is let in takes well under 1 GiB; address space is counted more widely.
 _LIMITS = Limits(cpu_seconds=300, memory_bytes=8 * 2**30, file_bytes=0)
+_EXAMINE = "reelflow.media.examine"
 _SLOWEST_DISK = 20e6  # bytes per second
 _MOST_KNOWN = 1024
 # What was found out in this process, by the file and its state: whatever was checked when it came or when it was made
@@ -157,6 +158,11 @@ class Probe:
         return cls(**values)
 
 
+def expect_files() -> None:
+    """Have the child that looks at files start now, so that the first file need not wait for it."""
+    begin_early(_EXAMINE)
+
+
 async def probe(path: Path, *, timeout: float = 20.0) -> Probe:
     """Find out what `path` is, within `timeout` seconds and one more for each 20 MB, since all of it is read.
 
@@ -185,7 +191,7 @@ async def _examined(path: Path, options: list[str], called: str, timeout: float)
     allowed = timeout + path.stat().st_size / _SLOWEST_DISK
     try:
         ended = await run_forked(
-            "reelflow.media.examine", [str(path.absolute()), *options], timeout=allowed, limits=_LIMITS)
+            _EXAMINE, [str(path.absolute()), *options], timeout=allowed, limits=_LIMITS)
     except MediaTimeout:
         raise BadMedia(
             f"{path} could not be read within {allowed:.3g} s: it is damaged, or far too long for a clip."

@@ -1,0 +1,147 @@
+"""The first film of a run, prepared while the rest of the run is still being started.
+
+To import Prefect takes a core for a second and more, and ffmpeg needs no Prefect: what goes to the first model is known
+as soon as the clip was looked at. Nothing is bought by it, nothing rests on it: a run that finds nothing made ahead, or
+not what it needs, prepares its film itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow.kept import find_kept, key_of, words_of
+from reelflow.media.analysis import paint
+from reelflow.media.command import Shot
+from reelflow.media.media_step import Given
+from reelflow.media.prepare import Prepared, prepare
+from reelflow.media.run import Progress, find_ffmpeg
+from reelflow.page.facts import moment_before
+from reelflow.plan import How, Plan, Prepare
+from reelflow.scratch import scratch_folder
+from reelflow.settings import Settings
+from reelflow.store import Store
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAhead:
+    """What was made, and for how many seconds it had been at work when it was asked for."""
+
+    prepared: Prepared
+    earlier: float
+
+
+class _Ahead:
+    """A film that is being prepared in a thread of its own, from `begin` to its end or to `stop`."""
+
+    def __init__(self, plan: Plan, settings: Settings, scratch: Path, *, strict: bool) -> None:
+        self._plan, self._settings, self._scratch, self._strict = plan, settings, scratch, strict
+        self._progress, self._shots = Progress(), scratch / "shots"
+        self._encoding_since = self._encoded_at = 0.0
+        self._key: Future[str] = Future()
+        self._began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Prepared | None]]] = Future()
+        self._thread = ThreadPoolExecutor(1)
+        self._ending: Future[Prepared | None] = self._thread.submit(asyncio.run, self._make())
+
+    async def _make(self) -> Prepared | None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._began.set_result((asyncio.get_running_loop(), task))
+        settings, prepared = self._settings, self._plan.jobs[0].prepare
+        given = Given(self._plan.files, self._scratch / "steps")
+        try:
+            ffmpeg = find_ffmpeg(settings.ffmpeg)
+            await asyncio.to_thread(paint, prepared.pictures, None, given)
+            target = self._scratch / "prepared.mp4"
+            words = words_of(prepared, {}, given, ".mp4")
+            key = await asyncio.to_thread(key_of, words, ffmpeg=ffmpeg, room=given.room, parts=len(prepared.pieces))
+            self._key.set_result(key)
+            if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
+                return None
+            self._encoding_since = time.monotonic()
+            self._shots.mkdir()
+            made = await prepare(prepared, {}, given, target, ffmpeg=ffmpeg, timeout=settings.ffmpeg_timeout,
+                                 on_progress=self._move, strict=self._strict,
+                                 shot=Shot(moment_before(self._plan), self._shots))
+            self._encoded_at = time.monotonic()
+            return made
+        finally:
+            if not self._key.done():
+                self._key.set_result("")
+
+    def _move(self, progress: Progress) -> None:
+        self._progress = progress
+
+    async def made(
+        self, key: str, on_progress: Callable[[Progress], None], shots_to: Path | None
+    ) -> MadeAhead | None:
+        """What was made, as soon as it is; None where it failed, or where another film is asked for."""
+        if await asyncio.wrap_future(self._key) != key:
+            await asyncio.to_thread(self.stop)
+            return None
+        asked_at = time.monotonic()
+        while not self._ending.done():
+            on_progress(self._progress)
+            await asyncio.wait({asyncio.wrap_future(self._ending)}, timeout=_LOOK_SECONDS)
+        # What went wrong goes wrong again for the run, which tells it.
+        made = self._ending.result() if self._ending.exception() is None else None
+        if made is None:
+            return None
+        if shots_to is not None:
+            for shot in self._shots.iterdir():
+                shot.replace(shots_to / shot.name)
+        return MadeAhead(made, max(0.0, min(asked_at, self._encoded_at) - self._encoding_since))
+
+    def stop(self) -> None:
+        """End it, and its ffmpeg, wherever it is; returns when they are gone."""
+        loop, task = self._began.result()
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            loop.call_soon_threadsafe(task.cancel)
+        self._thread.shutdown()
+
+
+_ahead: ContextVar[_Ahead | None] = ContextVar("ahead", default=None)
+
+
+@contextlib.contextmanager
+def preparing_ahead(plan: Plan | None, settings: Settings, *, strict: bool = False) -> Iterator[None]:
+    """Begin to prepare the first film of a plan (None: nothing), for `made_ahead` inside the block to find.
+
+    Whatever goes on when the block ends is ended with it. The work folder has to be there.
+    """
+    if plan is None or not plan.jobs or not _can_be_ahead(plan.jobs[0].prepare):
+        yield
+        return
+    with scratch_folder(settings.work_dir) as scratch:
+        ahead = _Ahead(plan, settings, scratch, strict=strict)
+        token = _ahead.set(ahead)
+        try:
+            yield
+        finally:
+            _ahead.reset(token)
+            ahead.stop()
+
+
+async def made_ahead(
+    key: str, on_progress: Callable[[Progress], None], *, shots_to: Path | None = None
+) -> MadeAhead | None:
+    """The film of this key (see `kept`), where one is prepared ahead: waited for, while its progress is told.
+
+    What was left of the source on the way (see `strip`) is moved to the folder `shots_to`.
+    """
+    ahead = _ahead.get()
+    return None if ahead is None else await ahead.made(key, on_progress, shots_to)
+
+
+def _can_be_ahead(prepared: Prepare) -> bool:
+    """Whether it is a film that no other job has to return before, and that isn't cut where its scenes change."""
+    return (prepared.how is How.ENCODE and not prepared.is_picture and len(prepared.pieces) <= 1
+            and not any(prepared.pictures.feeds()))
