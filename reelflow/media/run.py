@@ -263,8 +263,9 @@ def _folder_of(arguments: Sequence[str]) -> str:
 
 
 def _last_words(stderr: str, lines: int = 3) -> str:
-    # A verbose log is asked for where its counts are wanted; a person wants what went wrong.
-    chat = ("[verbose]", "[info]")
+    # A verbose log is asked for where its counts are wanted; a person wants what went wrong. Each JPEG that is written
+    # beside a film is warned of.
+    chat = ("[verbose]", "[info]", "deprecated pixel format used")
     told = [line.strip() for line in stderr.splitlines() if line.strip() and not any(word in line for word in chat)]
     return " / ".join(told[-lines:])[-600:] or "it said nothing."
 
