@@ -40,7 +40,7 @@ def benchmark(room: Room) -> Benchmark:
         (
             Row("wall without the film work itself, against as many empty Prefect tasks", "orchestration", 1.5,
                 "empty tasks"),
-            Row("the film work itself (ffmpeg five times, probes four times)", "film_work", None, unit="s"),
+            Row("the film work itself (ffmpeg twice, probes four times)", "film_work", None, unit="s"),
             Row("wall of the whole flow, against the empty tasks", "wall", None, "empty tasks"),
             Row("tasks of the flow", "tasks", None),
         ),

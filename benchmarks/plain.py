@@ -7,6 +7,7 @@ from pathlib import Path
 from reelflow.compile import Known, compile_recipe
 from reelflow.job.buy import buy
 from reelflow.job.collect import collect
+from reelflow.media.command import Shot
 from reelflow.media.finish import finish
 from reelflow.media.media_step import Given
 from reelflow.media.prepare import prepare
@@ -32,10 +33,13 @@ async def edit(
     clip, timeout = await probe(source), run.settings.ffmpeg_timeout
     plan = compile_recipe(edit_recipe(model, prompt), clip, Known(run.settings.model_table, stem=target.stem))
     (job,) = plan.jobs
-    given = Given(plan.files, run.scratch / "steps")
+    given, shots = Given(plan.files, run.scratch / "steps"), None
+    if pictures:
+        shots = run.scratch / f"{target.stem}-shots"
+        shots.mkdir()
     async with run.encoding:
         ready = await prepare(job.prepare, {}, given, run.scratch / f"{target.stem}-sent.mp4", ffmpeg=run.ffmpeg,
-                              timeout=timeout)
+                              timeout=timeout, shot=None if shots is None else Shot(moment_before(plan), shots))
     async with run.jobs:
         bought = await buy(
             run.ledger, run.client, run.store, job.step.wish(job.model, ready.path), seconds=job.seconds,
@@ -46,10 +50,10 @@ async def edit(
     take, _ = await read_take(plan.feed(job.number), collected.path)
     async with run.encoding:
         await finish(plan.finish, {job.number: take}, given, [target], source=clip, ffmpeg=run.ffmpeg,
-                     timeout=timeout)
-    if pictures:
+                     timeout=timeout, shots_in=shots)
+    if shots is not None:
         made = await probe(target)
-        await make_strip(clip, made, at_before=moment_before(plan), ffmpeg=run.ffmpeg,
+        await make_strip(clip, made, at_before=moment_before(plan), ffmpeg=run.ffmpeg, left=shots,
                          poster=target.with_suffix(".jpg"), pair=target.with_suffix(".before-after.jpg"))
 
 
