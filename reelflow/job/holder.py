@@ -19,7 +19,7 @@ LEASE_SECONDS = 30.0
 
 def new_holder() -> str:
     """A name for one purchase's holder in this process: machine, process, when it began, and a word of its own."""
-    return "/".join((_machine(), str(os.getpid()), _began(os.getpid()) or "", uuid.uuid4().hex))
+    return f"{_this_process(os.getpid())}/{uuid.uuid4().hex}"
 
 
 def is_gone(holder: str) -> bool:
@@ -53,6 +53,12 @@ class Watch:
         if (holder, beat) != self._seen:
             self._seen, self._since = (holder, beat), time.monotonic()
         return time.monotonic() - self._since >= self._lease
+
+
+@functools.cache
+def _this_process(pid: int) -> str:
+    """Machine, process and when it began; by its id, which a fork of it does not share."""
+    return "/".join((_machine(), str(pid), _began(pid) or ""))
 
 
 @functools.cache
