@@ -112,6 +112,10 @@ class _InOneThread:
             # The driver must not begin transactions of its own: it does so too late, after the reads that they rest on.
             connection.isolation_level = None
             cursor = connection.cursor()
+            # A step of the ledger changes a little on many pages, and each goes to the log whole. (Of a file that is
+            # there already the pages stay as they are.)
+            cursor.execute("PRAGMA page_size=2048")
+            cursor.execute("PRAGMA wal_autocheckpoint=2000")
             # A commit is on the disk when it returns: what was bought must outlast a power cut.
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
