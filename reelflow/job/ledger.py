@@ -222,7 +222,7 @@ class Ledger:
             query = query.where(wishes.c.state.in_(wanted))
         if since is not None:
             query = query.where(wishes.c.changed_at >= since)
-        return await self._begun(lambda connection: [as_entry(row) for row in connection.execute(query).mappings()])
+        return await self._begun(lambda connection: [as_entry(row._asdict()) for row in connection.execute(query)])
 
     async def purchases(self, *, key: str | None = None, since: dt.datetime | None = None) -> list[Purchase]:
         """The purchases, oldest first, with those that came to nothing."""

@@ -21,7 +21,8 @@ class Pace:
 
     Until the quickest of the last ones was done, a job is asked about ever more seldom, and then at once (now and then
     a little earlier, to see whether they have become quicker). While none has been done yet, and many are waited for,
-    only the first few are asked about as often as may be: what they show is what all go by.
+    only the first few are asked about as often as may be: what they show is what all go by. The others are asked about
+    ever more seldom meanwhile, but no pause is longer than half of what was waited before it, once that is long.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,8 @@ class Pace:
     async def known_within(self, seconds: float) -> bool:
         """Wait so long, or until it is known how soon jobs are done; says whether it is."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._known.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._known.wait()
         return self._known.is_set()
 
 
@@ -69,7 +71,8 @@ class Turn:
         begun = time.monotonic()
         spread = 0.0
         if self._pace.soonest is None and not self._is_scout:
-            if not await self._pace.known_within(min(least * _SLOWER, longest)):
+            seldom = max(least * _SLOWER, (begun - self._began) * _LONGER)
+            if not await self._pace.known_within(min(seldom, longest)):
                 return
             # All of them were waiting for this: they must not ask all at once.
             spread = random.uniform(0, least)

@@ -1,4 +1,4 @@
-"""Statements that are compiled once, and go to SQLite past SQLAlchemy, whose way there takes longer than SQLite does."""
+"""Statements that are compiled once, and reach SQLite past SQLAlchemy, whose way there is longer than SQLite's own."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ class Prepared:
     def _found(self) -> list[tuple[str, _Converter]]:
         """The name of each column that it finds, and the way back of its values."""
         assert isinstance(self._statement, sa.Select)
-        return [(column.key, column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None))
+        return [(str(column.key), column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None))
                 for column in self._statement.selected_columns]

@@ -160,7 +160,7 @@ class _InOneThread:
             together = [asked]
             try:
                 act(together)
-            except BaseException as error:  # noqa: BLE001 - each is raised where it was asked for
+            except BaseException as error:
                 for one in together:
                     one.error = one.error or error
             act = self._transact
