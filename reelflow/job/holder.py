@@ -11,7 +11,6 @@ import functools
 import os
 import socket
 import time
-import uuid
 from pathlib import Path
 
 LEASE_SECONDS = 30.0
@@ -19,7 +18,7 @@ LEASE_SECONDS = 30.0
 
 def new_holder() -> str:
     """A name for one purchase's holder in this process: machine, process, when it began, and a word of its own."""
-    return f"{_this_process(os.getpid())}/{uuid.uuid4().hex}"
+    return f"{_this_process(os.getpid())}/{os.urandom(16).hex()}"
 
 
 def is_gone(holder: str) -> bool:

@@ -43,22 +43,23 @@ class Prepared:
         return self._execute(connection, parameters).rowcount
 
     def _execute(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
-        text, taken = self._compiled
+        text, taken, converted = self._compiled
+        values = [parameters.get(name, written) for name, written in taken]
+        for place, convert in converted:
+            values[place] = convert(values[place])
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-        return driver.execute(text, [
-            value if converter is None else converter(value)
-            for name, written, converter in taken for value in (parameters.get(name, written),)
-        ])
+        return driver.execute(text, values)
 
     @functools.cached_property
-    def _compiled(self) -> tuple[str, list[tuple[str, Any, _Converter]]]:
-        """The text, and of each parameter in its order: the name, the value it was written with, its way there."""
+    def _compiled(self) -> tuple[str, list[tuple[str, Any]], list[tuple[int, Callable[[Any], Any]]]]:
+        """The text; each parameter's name and the value it was written with; which of them are converted, and how."""
         compiled: Any = self._statement.compile(dialect=_DIALECT, column_keys=self._columns)
         types = {compiled.bind_names[bound]: bound.type for bound in compiled.bind_names}
-        return compiled.string, [
-            (name, compiled.params.get(name), types[name].dialect_impl(_DIALECT).bind_processor(_DIALECT))
-            for name in compiled.positiontup
-        ]
+        ways = [types[name].dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in compiled.positiontup]
+        return (
+            compiled.string, [(name, compiled.params.get(name)) for name in compiled.positiontup],
+            [(place, way) for place, way in enumerate(ways) if way is not None],
+        )
 
     @functools.cached_property
     def _found(self) -> list[tuple[str, _Converter]]:
