@@ -93,11 +93,11 @@ class QueueClient:
         headers = {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
         # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
         tls = _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context()
+        # A proxy of the environment can't reach a queue on this machine.
+        proxy = None if is_here else proxy_for(address.scheme, address.hostname)
         self._questions = Questions(
             self.address, headers, Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout),
-            max_connections=max_connections, tls=tls,
-            # A proxy of the environment can't reach a queue on this machine.
-            proxy=None if is_here else proxy_for(address.scheme, address.hostname),
+            max_connections=max_connections, tls=tls, proxy=proxy,
         )
         # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
         # it, and then nobody knows whether the form was read. The pool looks all of its waiters through for each that
@@ -105,7 +105,7 @@ class QueueClient:
         self._free_forms = asyncio.Semaphore(max_connections)
         self._forms = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), headers=headers,
-            timeout=self._timeout, follow_redirects=False, trust_env=not is_here, verify=tls,
+            timeout=self._timeout, follow_redirects=False, trust_env=False, proxy=proxy, verify=tls,
         )
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
-from reelflow.errors import QueueFault
+from reelflow.errors import BadInput, QueueFault
 from reelflow.job.answers import line_of
 
 if TYPE_CHECKING:
@@ -192,9 +192,15 @@ async def read_short(address: str, pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host (HTTPS_PROXY, ALL_PROXY, NO_PROXY), with its scheme."""
+    """The proxy that the environment names for a host (HTTPS_PROXY, ALL_PROXY, NO_PROXY), with its scheme: worked out
+    once, so that forms and questions go the same way. Raises BadInput for one that doesn't speak HTTP.
+    """
     named = getproxies()
     proxy = named.get(scheme) or named.get("all")
     if not proxy or proxy_bypass(host):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    kind, colon, _ = proxy.partition("://")
+    if colon and kind not in ("http", "https"):
+        raise BadInput(f"The proxy that HTTPS_PROXY or ALL_PROXY names is of the kind {kind}, and only http:// and "
+                       "https:// can be used here.", field="ALL_PROXY")
+    return proxy if colon else f"http://{proxy}"

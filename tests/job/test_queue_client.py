@@ -195,17 +195,25 @@ async def test_an_answer_that_somebody_on_the_way_has_packed_is_read(media: Path
         assert (await client.submit(film_wish(media))).job_id == "job-1"
 
 
-async def test_a_question_goes_by_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_forms_and_questions_go_by_the_proxy_that_the_environment_names(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pending = answer(200, '{"job_id": "job-1", "status": "pending"}')
     async with scripted(pending) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
         async with client_of("http://queue.invalid") as client:
             await client.status("job-1")
-        assert proxy.asked[0].path == "http://queue.invalid/v1/jobs/job-1"
+            await client.submit(film_wish(media))
+        assert [asked.path for asked in proxy.asked] == [
+            "http://queue.invalid/v1/jobs/job-1", "http://queue.invalid/v1/jobs/lucy-restyle-2"]
         monkeypatch.setenv("no_proxy", "queue.invalid")
         async with client_of("http://queue.invalid") as client:
             with pytest.raises(QueueFault, match="could not be reached"):
                 await client.status("job-1")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(BadInput, match="of the kind socks5"):
+        client_of("http://queue.invalid")
 
 
 async def test_a_base_url_may_have_a_path() -> None:
