@@ -18,7 +18,7 @@ class Prepared:
     """A statement with named parameters, the same on both databases; SQLite's driver keeps it compiled.
 
     `columns` are those that an insert fills. A parameter that is not given has the value that the statement was written
-    with.
+    with, and must be given where it was written with none.
     """
 
     def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update, *, columns: Sequence[str] | None = None
@@ -43,21 +43,25 @@ class Prepared:
         return self._execute(connection, parameters).rowcount
 
     def _execute(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
-        text, taken, converted = self._compiled
-        values = [parameters.get(name, written) for name, written in taken]
+        text, names, written, converted = self._compiled
+        given = {**written, **parameters}
+        values = [given[name] for name in names]
         for place, convert in converted:
             values[place] = convert(values[place])
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         return driver.execute(text, values)
 
     @functools.cached_property
-    def _compiled(self) -> tuple[str, list[tuple[str, Any]], list[tuple[int, Callable[[Any], Any]]]]:
-        """The text; each parameter's name and the value it was written with; which of them are converted, and how."""
+    def _compiled(self) -> tuple[str, list[str], dict[str, Any], list[tuple[int, Callable[[Any], Any]]]]:
+        """The text; the names of its parameters in their order; the values that some were written with; which are
+        converted, and how.
+        """
         compiled: Any = self._statement.compile(dialect=_DIALECT, column_keys=self._columns)
-        types = {compiled.bind_names[bound]: bound.type for bound in compiled.bind_names}
-        ways = [types[name].dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in compiled.positiontup]
+        bound = {name: parameter for parameter, name in compiled.bind_names.items()}
+        ways = [bound[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in compiled.positiontup]
         return (
-            compiled.string, [(name, compiled.params.get(name)) for name in compiled.positiontup],
+            compiled.string, list(compiled.positiontup),
+            {name: parameter.value for name, parameter in bound.items() if not parameter.required},
             [(place, way) for place, way in enumerate(ways) if way is not None],
         )
 
