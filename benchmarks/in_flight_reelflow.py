@@ -8,6 +8,8 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+# Imported with the first question otherwise; the SDK's side has it before its clock starts, too.
+import aiohttp  # noqa: F401
 from pydantic import SecretStr
 
 from reelflow.job.buy import buy

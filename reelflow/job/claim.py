@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import fields
+import os
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,33 @@ import sqlalchemy as sa
 from reelflow.errors import OverBudget
 from reelflow.job.entry import Claim, Entry, Intent, State, Terms
 from reelflow.job.holder import new_holder
+from reelflow.job.prepared import Prepared
 from reelflow.job.rows import move, now, read_entry
 from reelflow.job.schema import purchases, wishes
 
 LOST = "The run that sent the form ended before it had an answer."
+
+_PURCHASED = (
+    "id", "key", "queue", "state", "stand_in", "flow_run_id", "seconds", "cost", "intended_at",
+)
+_INSERT_WISH = Prepared(wishes.insert(), columns=wishes.c.keys())
+_INSERT_PURCHASE = Prepared(purchases.insert(), columns=_PURCHASED)
+
+
+def _spending(within: sa.ColumnElement[bool]) -> Prepared:
+    """What was spent, and how many jobs of unknown price were bought, within a time or by a run."""
+    cost = sa.func.coalesce(purchases.c.output_cost, purchases.c.cost)
+    # What a stand-in draws is never paid, and must not use up what may be spent elsewhere.
+    counts = sa.and_(sa.bindparam("is_stand_in", type_=sa.Integer) == 0, purchases.c.stand_in == 0)
+    return Prepared(
+        sa.select(sa.func.sum(cost).label("spent"), (sa.func.count() - sa.func.count(cost)).label("unpriced"))
+        .where(within, purchases.c.state != State.REFUSED,
+               sa.or_(purchases.c.queue == sa.bindparam("queue", type_=sa.Text), counts))
+    )
+
+
+_SPENT_BY_RUN = _spending(purchases.c.flow_run_id == sa.bindparam("within", type_=sa.Text))
+_SPENT_SINCE = _spending(purchases.c.intended_at >= sa.bindparam("within", type_=purchases.c.intended_at.type))
 
 
 def decide(connection: sa.Connection, intent: Intent, terms: Terms) -> Claim:
@@ -81,21 +104,20 @@ def _intend(
     connection: sa.Connection, intent: Intent, terms: Terms, granted: int = 0, *, is_new: bool = True
 ) -> Entry:
     """Write the wish's row and a new purchase of it, held by us; the row is as it is where the wish `is_new`."""
-    purchase, moment = uuid.uuid4().hex, now()
+    purchase, moment = _new_purchase(), now()
     values: dict[str, Any] = {
-        **{field.name: getattr(intent, field.name) for field in fields(Intent)},
+        **{name: getattr(intent, name) for name in Intent.__slots__},
         "state": State.INTENDED, "purchase": purchase, "job_id": None, "holder": new_holder(), "beat": 0,
         "granted": granted, "flow_run_id": terms.flow_run_id, "note": "", "changed_at": moment, "output_digest": None,
         "output_bytes": None, "output_seconds": None, "output_cost": None, "created_at": moment,
     }
-    # As parameters and not as `values(…)`: the statement is then built and compiled only once.
     row = values | {"stand_in": int(intent.stand_in)}
     if is_new:
-        connection.execute(wishes.insert(), row)
+        _INSERT_WISH.run(connection, row)
     else:
         del row["created_at"]
         connection.execute(wishes.update().where(wishes.c.key == intent.key).values(**row))
-    connection.execute(purchases.insert(), {
+    _INSERT_PURCHASE.run(connection, {
         "id": purchase, "key": intent.key, "queue": intent.queue, "state": State.INTENDED,
         "stand_in": int(intent.stand_in), "flow_run_id": terms.flow_run_id, "seconds": intent.seconds,
         "cost": intent.cost, "intended_at": moment,
@@ -103,14 +125,20 @@ def _intend(
     return Entry(**values, attempts=1)
 
 
+def _new_purchase() -> str:
+    """A name for a purchase, that no other has. Later ones sort behind: they then lie side by side in the index, where
+    names by chance would change another page with each purchase.
+    """
+    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
+
+
 def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> None:
     """Refuse what would go over a limit, counting what was paid, what is being paid and what may have been."""
     limits = terms.limits
-    of_run = purchases.c.flow_run_id == terms.flow_run_id if terms.flow_run_id is not None else sa.false()
     begin_of_day = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    for limit, name, period, within in (
-        (limits.per_run, "max_cost_usd", "this run", of_run),
-        (limits.per_day, "max_cost_per_day_usd", "today (UTC)", purchases.c.intended_at >= begin_of_day),
+    for limit, name, period, spent_within, within in (
+        (limits.per_run, "max_cost_usd", "this run", _SPENT_BY_RUN, terms.flow_run_id),
+        (limits.per_day, "max_cost_per_day_usd", "today (UTC)", _SPENT_SINCE, begin_of_day),
     ):
         if limit is None:
             continue
@@ -119,14 +147,10 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
                 f"The price of {intent.resolved} is not known, so it can't be held against the limit {name} of {limit} "
                 "USD: give it a price in REELFLOW_MODELS, or take the limit away."
             )
-        # What a stand-in draws is never paid, and must not use up what may be spent elsewhere.
-        here = purchases.c.queue == intent.queue
-        cost = sa.func.coalesce(purchases.c.output_cost, purchases.c.cost)
-        query = sa.select(sa.func.sum(cost), sa.func.count() - sa.func.count(cost)).where(
-            within, purchases.c.state != State.REFUSED,
-            here if intent.stand_in else sa.or_(here, purchases.c.stand_in == 0),
-        )
-        known, unpriced = connection.execute(query).one()
+        found = spent_within.row(connection, {
+            "within": within, "queue": intent.queue, "is_stand_in": int(intent.stand_in)})
+        assert found is not None
+        spent, unpriced = found["spent"] or Decimal(0), found["unpriced"]
         if unpriced:
             jobs = "One job" if unpriced == 1 else f"{unpriced} jobs"
             raise OverBudget(
@@ -134,7 +158,6 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
                 f"nobody can say what is left of the limit {name} of {_usd(limit)} USD: nothing was sent. Take the "
                 "limit away, or wait until it counts anew."
             )
-        spent = known or Decimal(0)
         if spent + intent.cost > limit:
             raise OverBudget(
                 f"This would cost {_usd(intent.cost)} USD, and {_usd(spent)} USD of the limit {name} of {_usd(limit)} "

@@ -1,4 +1,4 @@
-"""The queue over HTTP, and the only room that knows httpx.
+"""The queue over HTTP, and the only room that knows httpx, by which forms leave; questions go by `questions`.
 
 A submit is never repeated here. What a failed one means is decided by what can be proven: a form whose end never left
 can't have been bought, whatever else went wrong; one that left whole and got no readable answer may have been.
@@ -12,10 +12,10 @@ import functools
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -35,6 +35,7 @@ from reelflow.job.fetch import fetch, save
 from reelflow.job.form import Form, OnBytes
 from reelflow.job.meaning import Refusal
 from reelflow.job.pace import Pace
+from reelflow.job.questions import Patience, Questions, proxy_for, read_short
 from reelflow.job.wait import OnStatusChange, wait_for_job
 from reelflow.job.wire import (
     STANDIN_HEADER,
@@ -50,15 +51,14 @@ from reelflow.job.wire import (
 logger = logging.getLogger(__name__)
 
 MAX_STATUS_SECONDS = 30.0
-_MAX_ANSWER = 256 * 1024
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class QueueClient:
     """One queue, one key, one pool of connections; an async context manager. All timeouts are in seconds.
 
-    `identity` is what the ledger calls this queue: its base URL, unless it is given a more lasting name. `transport`
-    replaces the network. Raises BadInput for an address or a key that can't be used.
+    `identity` is what the ledger calls this queue: its base URL, unless it is given a more lasting name. Raises
+    BadInput for an address or a key that can't be used.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class QueueClient:
         pool_timeout: float = 60.0,
         max_connections: int = 20,
         identity: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.identity = identity or self.base_url
@@ -91,26 +90,22 @@ class QueueClient:
             connect=connect_timeout, write=write_timeout, read=read_timeout, pool=pool_timeout
         )
         is_here = address.hostname in ("127.0.0.1", "localhost", "::1")
-        common: dict[str, Any] = {
-            "headers": {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"},
-            "timeout": self._timeout,
-            "transport": transport,
-            "follow_redirects": False,
-            # A proxy of the environment can't reach a queue on this machine.
-            "trust_env": not is_here,
-            # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
-            "verify": _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context(),
-        }
-        # A pool looks all of its connections and all of its waiters through for each request that comes or goes: with a
-        # thousand jobs that took four fifths of all the time. So whoever finds no connection free waits here, and each
-        # connection for questions is the only one of its pool.
-        self._free_asks, self._free_forms = (asyncio.Semaphore(max_connections) for _ in range(2))
-        self._make = functools.partial(httpx.AsyncClient, limits=httpx.Limits(max_connections=1), **common)
-        self._made, self._idle = [first := self._make()], [first]
+        headers = {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
+        # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
+        tls = _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context()
+        # A proxy of the environment can't reach a queue on this machine.
+        proxy = None if is_here else proxy_for(address.scheme, address.hostname)
+        self._questions = Questions(
+            self.address, headers, Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout),
+            max_connections=max_connections, tls=tls, proxy=proxy,
+        )
         # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
-        # it, and then nobody knows whether the form was read.
+        # it, and then nobody knows whether the form was read. The pool looks all of its waiters through for each that
+        # comes or goes, so whoever finds no connection free waits here.
+        self._free_forms = asyncio.Semaphore(max_connections)
         self._forms = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), **common
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), headers=headers,
+            timeout=self._timeout, follow_redirects=False, trust_env=False, proxy=proxy, verify=tls,
         )
 
     def __repr__(self) -> str:
@@ -122,8 +117,8 @@ class QueueClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in (*self._made, self._forms):
-            await client.aclose()
+        await self._questions.close()
+        await self._forms.aclose()
 
     def pace(self, model: str) -> Pace:
         """How long the jobs of a model take at this queue, as far as this client has waited for some."""
@@ -159,7 +154,7 @@ class QueueClient:
         """
         async with self._posted(wish, on_bytes) as response:
             try:
-                pieces = self._pieces(response)
+                pieces = self._pieces(response.aiter_raw())
                 await save(read_picture(self.address, response.status_code, response.headers, pieces), destination)
             except (QueueFault, OSError) as fault:
                 raise SubmitUnknown(
@@ -176,8 +171,8 @@ class QueueClient:
             QueueRefused: a 4xx; 404 where the queue does not know the job. KeyRefused: 401 or 403.
             QueueBusy, QueueFault: anything that may pass.
         """
-        async with self._asked(f"/v1/jobs/{_segment(job_id)}", read_timeout=MAX_STATUS_SECONDS) as response:
-            return self._parsed(JobStatusResponse, await self._read(response), f"the status of job {job_id}")
+        body, _ = await self._answer(f"/v1/jobs/{_segment(job_id)}", read_timeout=MAX_STATUS_SECONDS)
+        return self._parsed(JobStatusResponse, body, f"the status of job {job_id}")
 
     async def result(self, job_id: str, destination: Path, *, on_bytes: OnBytes | None = None) -> Path:
         """Bring the content of a completed job to `destination`, streamed, resumed and tried again where that helps.
@@ -196,9 +191,13 @@ class QueueClient:
             QueueRefused, KeyRefused, QueueBusy, QueueFault: as for `status`.
         """
         headers = {"Range": f"bytes={at}-", "If-Range": validator} if at and validator else {}
-        async with self._asked(f"/v1/jobs/{_segment(job_id)}/content", headers=headers) as response:
-            pieces = self._pieces(response)
-            yield read_content(self.address, response.status_code, response.headers, pieces, asked_at=at)
+        path = f"/v1/jobs/{_segment(job_id)}/content"
+        async with self._questions.opened(f"{self.base_url}{path}", headers) as (answer, pieces):
+            self._notice(answer.headers)
+            if not answer.is_good:
+                body = await self._read(pieces)
+                raise self._refusal(answer.status, answer.headers, body).of_question(path)
+            yield read_content(self.address, answer.status, answer.headers, pieces, asked_at=at)
 
     async def resolve(self, name: str) -> str:
         """What a model's name stands for now.
@@ -207,10 +206,8 @@ class QueueClient:
             QueueRefused: the queue can't or won't say, or not readably.
             KeyRefused, QueueBusy, QueueFault: as for `status`.
         """
-        request = self._made[0].build_request("POST", f"{self.base_url}/v1/models/resolve", json={"model": name})
         try:
-            async with self._answered(request) as response:
-                body, status = await self._read(response), response.status_code
+            body, status = await self._answer("/v1/models/resolve", json={"model": name})
         except KeyRefused:
             raise
         except QueueRefused as refusal:
@@ -257,7 +254,7 @@ class QueueClient:
         logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._connection(self._free_forms))
+                await stack.enter_async_context(self._form_s_connection())
                 response = await self._forms.send(request, stream=True)
             except httpx.RequestError as error:
                 if not form.left_whole:
@@ -270,102 +267,59 @@ class QueueClient:
                     f"({_why(error, self._timeout)}): a job may or may not have been bought."
                 ) from None
             await stack.enter_async_context(contextlib.aclosing(response))
-            self._notice(response)
+            self._notice(response.headers)
             if not response.is_success:
-                raise (await self._refusal(response)).of_form(wish.model.name)
+                body = await self._read(self._pieces(response.aiter_bytes()))
+                raise self._refusal(response.status_code, response.headers, body).of_form(wish.model.name)
             yield response
 
-    async def _refusal(self, response: httpx.Response) -> Refusal:
-        """A bad answer, with what comes of its body; its status says enough where none comes."""
-        try:
-            body = await self._read(response)
-        except QueueFault:
-            body = b""
-        return Refusal(
-            self.address, response.status_code, self._hidden(body),
-            retry_after=response.headers.get("Retry-After"), location=response.headers.get("Location"),
-        )
+    async def _answer(
+        self, path: str, *, json: object = None, read_timeout: float | None = None
+    ) -> tuple[bytes, int]:
+        """The body and the status of a good answer to a question, which costs nothing and may be repeated."""
+        answer, body = await self._questions.answer(f"{self.base_url}{path}", json=json, read_timeout=read_timeout)
+        self._notice(answer.headers)
+        if not answer.is_good:
+            raise self._refusal(answer.status, answer.headers, body).of_question(path)
+        return body, answer.status
+
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+        return Refusal(self.address, status, self._hidden(body), retry_after=headers.get("Retry-After"),
+                       location=headers.get("Location"))
 
     @contextlib.asynccontextmanager
-    async def _asked(
-        self, path: str, *, headers: dict[str, str] | None = None, read_timeout: float | None = None
-    ) -> AsyncIterator[httpx.Response]:
-        """The good answer to a GET, which costs nothing and may be repeated."""
-        timeout = self._timeout.as_dict()
-        if read_timeout is not None:
-            timeout["read"] = min(timeout["read"] or read_timeout, read_timeout)
-        request = self._made[0].build_request(
-            "GET", f"{self.base_url}{path}", headers=headers, timeout=httpx.Timeout(**timeout)
-        )
-        async with self._answered(request) as response:
-            yield response
-
-    @contextlib.asynccontextmanager
-    async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                client = await stack.enter_async_context(self._asker())
-                response = await client.send(request, stream=True)
-            except httpx.RequestError as error:
-                raise QueueFault(
-                    f"The queue at {self.address} could not be reached ({_why(error, self._timeout)})."
-                ) from None
-            await stack.enter_async_context(contextlib.aclosing(response))
-            self._notice(response)
-            if not response.is_success:
-                raise (await self._refusal(response)).of_question(request.url.path)
-            yield response
-
-    @contextlib.asynccontextmanager
-    async def _asker(self) -> AsyncIterator[httpx.AsyncClient]:
-        """What asks, over a connection of its own; the one used last first, so that few are kept open."""
-        async with self._connection(self._free_asks):
-            if not self._idle:
-                self._made.append(self._make())
-                self._idle.append(self._made[-1])
-            client = self._idle.pop()
-            try:
-                yield client
-            finally:
-                self._idle.append(client)
-
-    @contextlib.asynccontextmanager
-    async def _connection(self, free: asyncio.Semaphore) -> AsyncIterator[None]:
-        """The right to one of the pool's connections. Raises httpx.PoolTimeout."""
+    async def _form_s_connection(self) -> AsyncIterator[None]:
+        """The right to one of the connections for forms. Raises httpx.PoolTimeout."""
         try:
             async with asyncio.timeout(self._timeout.pool):
-                await free.acquire()
+                await self._free_forms.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("") from None
         try:
             yield
         finally:
-            free.release()
+            self._free_forms.release()
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        """A short answer, whole. Raises QueueFault."""
-        body = bytearray()
+    async def _read(self, pieces: AsyncIterator[bytes]) -> bytes:
+        """What comes of a bad answer's body; its status says enough where none comes."""
         try:
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > _MAX_ANSWER:
-                    raise QueueFault(f"The answer of {self.address} is far longer than it should be.")
-        except httpx.RequestError as error:
-            raise QueueFault(f"The answer of {self.address} broke off ({_why(error, self._timeout)}).") from None
-        return bytes(body)
+            return await read_short(self.address, pieces)
+        except QueueFault:
+            return b""
 
     async def _read_bought(self, response: httpx.Response) -> bytes:
         try:
-            return await self._read(response)
+            return await read_short(self.address, self._pieces(response.aiter_bytes()))
         except QueueFault as fault:
             raise SubmitUnknown(f"{fault.message.rstrip('.')}: a job has most likely been bought.") from None
 
-    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces of an answer to a form. Raises QueueFault."""
         try:
-            async for piece in response.aiter_raw():
+            async for piece in pieces:
                 yield piece
         except httpx.RequestError as error:
-            raise QueueFault(f"The content broke off ({_why(error, self._timeout)}).") from None
+            raise QueueFault(f"The answer of {self.address} broke off ({_why(error, self._timeout)}).") from None
 
     def _parsed(self, kind: type[_Answer], body: bytes, what: str) -> _Answer:
         try:
@@ -378,8 +332,8 @@ class QueueClient:
         """A body without the key: a server may repeat the request's headers in its error."""
         return body.replace(self._key.encode(), b"[key]")
 
-    def _notice(self, response: httpx.Response) -> None:
-        if not self.stand_in and STANDIN_HEADER in response.headers:
+    def _notice(self, headers: Mapping[str, str]) -> None:
+        if not self.stand_in and STANDIN_HEADER in headers:
             self.stand_in = True
             logger.info("%s is reelflow's stand-in and not the real queue.", self.address)
 

@@ -11,7 +11,6 @@ import functools
 import os
 import socket
 import time
-import uuid
 from pathlib import Path
 
 LEASE_SECONDS = 30.0
@@ -19,7 +18,7 @@ LEASE_SECONDS = 30.0
 
 def new_holder() -> str:
     """A name for one purchase's holder in this process: machine, process, when it began, and a word of its own."""
-    return "/".join((_machine(), str(os.getpid()), _began(os.getpid()) or "", uuid.uuid4().hex))
+    return f"{_this_process(os.getpid())}/{os.urandom(16).hex()}"
 
 
 def is_gone(holder: str) -> bool:
@@ -53,6 +52,12 @@ class Watch:
         if (holder, beat) != self._seen:
             self._seen, self._since = (holder, beat), time.monotonic()
         return time.monotonic() - self._since >= self._lease
+
+
+@functools.cache
+def _this_process(pid: int) -> str:
+    """Machine, process and when it began; by its id, which a fork of it does not share."""
+    return "/".join((_machine(), str(pid), _began(pid) or ""))
 
 
 @functools.cache

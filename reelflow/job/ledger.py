@@ -36,7 +36,8 @@ import sqlalchemy as sa
 from reelflow.errors import BadInput, Decided, LedgerFault
 from reelflow.job.claim import LOST, decide
 from reelflow.job.entry import Claim, Entry, Intent, Purchase, State, Terms
-from reelflow.job.rows import OPEN, as_entry, entries_query, move, now, read_entry
+from reelflow.job.prepared import Prepared
+from reelflow.job.rows import OPEN, as_entry, entries_query, is_held_as, move, now, read_entry
 from reelflow.job.schema import address_of, database_errors, purchases, reason_of, version, wishes
 from reelflow.job.transaction import PATIENCE, Transactions, opened
 
@@ -44,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _LOCK = sa.select(version.c.version).with_for_update()
+_OF = sa.bindparam("of", type_=sa.Text)
+_BEAT = Prepared(wishes.update().where(*is_held_as(_OF)).values(beat=wishes.c.beat + 1))
+_PURCHASE = Prepared(sa.select(purchases).where(purchases.c.id == _OF))
 
 
 class Taken(Exception):
@@ -85,8 +89,7 @@ class Ledger:
 
     async def beat(self, purchase: str) -> None:
         """Show that the holder of a purchase is still at it."""
-        await self._begun(lambda connection: connection.execute(
-            wishes.update().where(wishes.c.purchase == purchase).values(beat=wishes.c.beat + 1)))
+        await self._begun(lambda connection: _BEAT.run(connection, {"of": purchase}))
 
     async def sent(self, purchase: str) -> None:
         """Write down that the form is about to leave. Raises Taken, and then it must not leave."""
@@ -132,14 +135,15 @@ class Ledger:
     ) -> None:
         """Write down that the result lies in the store; `seconds` is what it really lasts, and so costs."""
         def write(connection: sa.Connection) -> None:
-            row = connection.execute(sa.select(purchases).where(purchases.c.id == purchase)).one()
-            cost = row.cost
-            if cost is not None and seconds is not None and row.seconds > 0:
-                cost = cost * Decimal(str(seconds)) / Decimal(str(row.seconds))
+            row = _PURCHASE.row(connection, {"of": purchase})
+            assert row is not None
+            cost = row["cost"]
+            if cost is not None and seconds is not None and row["seconds"] > 0:
+                cost = cost * Decimal(str(seconds)) / Decimal(str(row["seconds"]))
             move(
                 connection, purchase, State.COMPLETED, tuple(State), ended_at=now(), output_seconds=seconds,
                 output_cost=cost, output_digest=digest, output_bytes=size_bytes,
-                stand_in=int(stand_in or row.stand_in), note="",
+                stand_in=int(stand_in or row["stand_in"]), note="",
             )
 
         await self._begun(write)
@@ -157,7 +161,7 @@ class Ledger:
     async def note(self, purchase: str, note: str) -> None:
         """Write a sentence beside a purchase's wish; its state stays."""
         await self._begun(lambda connection: connection.execute(
-            wishes.update().where(wishes.c.purchase == purchase).values(note=note, changed_at=now())))
+            wishes.update().where(*is_held_as(purchase)).values(note=note, changed_at=now())))
 
     async def granted(self, seen: Entry) -> None:
         """Write down that a person allows one purchase more, and that the wish is free to be bought. Raises Decided."""
@@ -218,7 +222,7 @@ class Ledger:
             query = query.where(wishes.c.state.in_(wanted))
         if since is not None:
             query = query.where(wishes.c.changed_at >= since)
-        return await self._begun(lambda connection: [as_entry(row) for row in connection.execute(query)])
+        return await self._begun(lambda connection: [as_entry(row._asdict()) for row in connection.execute(query)])
 
     async def purchases(self, *, key: str | None = None, since: dt.datetime | None = None) -> list[Purchase]:
         """The purchases, oldest first, with those that came to nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections import deque
@@ -15,6 +16,7 @@ _SLOWER = 4.0
 _LONGER = 0.5
 _SOON = 0.3
 _TRIED_SOONER = 1 / 8
+_TICKS = 40
 
 
 class Pace:
@@ -22,7 +24,8 @@ class Pace:
 
     Until the quickest of the last ones was done, a job is asked about ever more seldom, and then at once (now and then
     a little earlier, to see whether they have become quicker). While none has been done yet, and many are waited for,
-    only the first few are asked about as often as may be: what they show is what all go by.
+    only the first few are asked about as often as may be: what they show is what all go by. The others are asked about
+    ever more seldom meanwhile, but no pause is longer than half of what was waited before it, once that is long.
     """
 
     def __init__(self) -> None:
@@ -53,7 +56,8 @@ class Pace:
     async def known_within(self, seconds: float) -> bool:
         """Wait so long, or until it is known how soon jobs are done; says whether it is."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._known.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._known.wait()
         return self._known.is_set()
 
 
@@ -81,12 +85,16 @@ class Turn:
         begun = time.monotonic()
         spread = 0.0
         if self._pace.soonest is None and not self._is_scout:
-            if not await self._pace.known_within(min(least * _SLOWER, longest)):
+            seldom = max(least * _SLOWER, (begun - self._began) * _LONGER)
+            if not await self._pace.known_within(min(seldom, longest)):
                 return
             # All of them were waiting for this: they must not ask all at once.
             spread = random.uniform(0, least)
         now = time.monotonic()
-        await asyncio.sleep(max(0.0, min(max(begun + least - now, spread, self._left(now)), begun + longest - now)))
+        soonest = max(begun + least, now + spread, now + self._left(now))
+        # Those whose time comes at about the same moment are woken together, which takes a fraction of the CPU.
+        tick = least / _TICKS or 1.0
+        await asyncio.sleep(max(0.0, min(math.ceil(soonest / tick) * tick, begun + longest) - now))
 
     def done(self) -> None:
         """Note that the job is done."""

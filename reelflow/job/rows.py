@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from reelflow.job.entry import Entry, State
+from reelflow.job.prepared import Prepared
 from reelflow.job.schema import purchases, wishes
 
 OPEN = (State.INTENDED, State.SENT)
@@ -27,20 +30,27 @@ def entries_query() -> sa.Select[Any]:
     return sa.select(wishes, attempts.label("attempts"))
 
 
-# Built once: building them takes longer than asking them.
 _BY_KEY = entries_query().where(wishes.c.key == sa.bindparam("wanted"))
-_BY_KEY_LOCKED = _BY_KEY.with_for_update(of=wishes)
+_READ, _READ_LOCKED = Prepared(_BY_KEY), Prepared(_BY_KEY.with_for_update(of=wishes))
 
 
 def read_entry(connection: sa.Connection, key: str, *, lock: bool = False) -> Entry | None:
     """The row of a key; with `lock`, nobody moves it before this transaction ends."""
-    row = connection.execute(_BY_KEY_LOCKED if lock else _BY_KEY, {"wanted": key}).one_or_none()
+    row = (_READ_LOCKED if lock else _READ).row(connection, {"wanted": key})
     return None if row is None else as_entry(row)
 
 
-def as_entry(row: Any) -> Entry:
-    """A row of `entries_query`."""
-    return Entry(**{**row._asdict(), "stand_in": bool(row.stand_in)})
+def as_entry(row: Mapping[str, Any]) -> Entry:
+    """A row of `entries_query`, by the names of its columns."""
+    return Entry(**{**row, "stand_in": bool(row["stand_in"])})
+
+
+def is_held_as(purchase: sa.ColumnElement[str] | str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Which wish has this purchase for its last. Found by its key: wishes have no index of their purchases, and a row
+    is moved with each step of each job.
+    """
+    of_purchase = sa.select(purchases.c.key).where(purchases.c.id == purchase).scalar_subquery()
+    return wishes.c.key == of_purchase, wishes.c.purchase == purchase
 
 
 def move(
@@ -54,11 +64,30 @@ def move(
         of_wish["note"] = note
     if to not in OPEN:
         of_wish["holder"] = None
-    moved = connection.execute(
-        wishes.update().where(wishes.c.purchase == purchase, wishes.c.state.in_(from_states))
-        .values(state=to, changed_at=now(), **of_wish)
-    )
-    if moved.rowcount != 1:
+    wish_moves, purchase_moves = _moves(from_states, tuple(of_wish), tuple(of_purchase))
+    asked = {"of": purchase, "to": to}
+    moved = wish_moves.run(connection, {**asked, "at": now(), **_as_set(of_wish)})
+    if moved != 1:
         return False
-    connection.execute(purchases.update().where(purchases.c.id == purchase).values(state=to, **of_purchase))
+    purchase_moves.run(connection, {**asked, **_as_set(of_purchase)})
     return True
+
+
+@functools.cache
+def _moves(
+    from_states: tuple[State, ...], of_wish: tuple[str, ...], of_purchase: tuple[str, ...]
+) -> tuple[Prepared, Prepared]:
+    """How the wish and the purchase are moved that set those columns beside their state; there are a dozen of them."""
+    of, to = sa.bindparam("of", type_=sa.Text), sa.bindparam("to", type_=wishes.c.state.type)
+    return Prepared(
+        wishes.update().where(*is_held_as(of), sa.or_(*(wishes.c.state == state for state in from_states)))
+        .values(state=to, changed_at=sa.bindparam("at", type_=wishes.c.changed_at.type), **_set(wishes, of_wish))
+    ), Prepared(purchases.update().where(purchases.c.id == of).values(state=to, **_set(purchases, of_purchase)))
+
+
+def _set(table: sa.Table, names: tuple[str, ...]) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(f"set_{name}", type_=table.c[name].type) for name in names}
+
+
+def _as_set(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"set_{name}": value for name, value in values.items()}

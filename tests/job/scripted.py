@@ -22,7 +22,16 @@ class Asked:
 
 
 Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Answer = bytes | Act
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that rests on what was asked."""
+
+    to: Callable[[Asked], bytes | Act]
+
+
+Answer = bytes | Act | Reply
 
 
 @dataclass(slots=True)
@@ -94,6 +103,8 @@ async def scripted(*answers: Answer, read_body: bool = True) -> AsyncIterator[Se
                 body = await reader.readexactly(int(headers.get("content-length", 0))) if read_body else b""
                 server.asked.append(Asked(method, path, headers, body, connection))
                 act = left.pop(0) if len(left) > 1 else left[0]
+                if isinstance(act, Reply):
+                    act = act.to(server.asked[-1])
                 if isinstance(act, bytes):
                     writer.write(act)
                     await writer.drain()

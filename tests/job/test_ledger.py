@@ -293,3 +293,30 @@ def test_a_holder_elsewhere_is_gone_when_it_has_stood_still_for_a_lease() -> Non
 def test_what_a_room_brings_along(module: str, never: str) -> None:
     code = f"import sys, {module}; sys.exit('{never}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_no_step_of_a_purchase_reads_a_whole_table(work_dir: Path) -> None:
+    said: list[str] = []
+
+    def listen(connection: sa.Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(said.append)
+
+    terms = Terms(flow_run_id="run", limits=Limits(per_run=Decimal(9), per_day=Decimal(9)))
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        await ledger._transactions.run(listen)
+        claim = await ledger.claim(INTENT, terms)
+        assert claim.purchase is not None
+        await ledger.sent(claim.purchase)
+        await ledger.beat(claim.purchase)
+        await ledger.accepted(claim.purchase, "job-1", stand_in=False)
+        await ledger.note(claim.purchase, "noted")
+        await ledger.find(INTENT.key)
+        await ledger.completed(claim.purchase, digest="d", size_bytes=1, seconds=1.5)
+        await ledger.claim(INTENT, terms)
+    with sqlite3.connect(work_dir / FILE_NAME) as raw:
+        asked = [text for text in said if text.startswith(("SELECT", "UPDATE"))]
+        plans = [row[-1] for text in asked for row in raw.execute(f"EXPLAIN QUERY PLAN {text}")]
+    assert len(asked) > 10
+    assert [step for step in plans if step.startswith("SCAN")] == []

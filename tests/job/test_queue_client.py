@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import logging
 import socket
@@ -172,6 +173,47 @@ async def test_a_job_s_id_stays_one_piece_of_the_path() -> None:
     assert [asked.path for asked in server.asked] == [
         "/v1/jobs/job_1-a.b~c:d", "/v1/jobs/a%2F..%2Fb%3Fc%23d", "/v1/jobs/%C3%A4%20b", "/v1/jobs/50%25",
     ]
+
+
+async def test_a_question_goes_out_once_also_where_a_kept_connection_breaks() -> None:
+    """When it is asked again is for whoever waits to decide."""
+    pending = answer(200, '{"job_id": "job-1", "status": "pending"}')
+    for act in (hang_up, reset):
+        async with scripted(pending, act, pending) as server, client_of(server.url) as client:
+            await client.status("job-1")
+            with pytest.raises(QueueFault, match="could not be reached"):
+                await client.status("job-1")
+            assert [asked.connection for asked in server.asked] == [1, 1]
+            await client.status("job-1")
+            assert len(server.asked) == 3
+
+
+async def test_an_answer_that_somebody_on_the_way_has_packed_is_read(media: Path) -> None:
+    said = gzip.compress(b'{"job_id": "job-1", "status": "completed"}')
+    async with scripted(answer(200, said, Content_Encoding="gzip")) as server, client_of(server.url) as client:
+        assert (await client.status("job-1")).status == "completed"
+        assert (await client.submit(film_wish(media))).job_id == "job-1"
+
+
+async def test_forms_and_questions_go_by_the_proxy_that_the_environment_names(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = answer(200, '{"job_id": "job-1", "status": "pending"}')
+    async with scripted(pending) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
+        async with client_of("http://queue.invalid") as client:
+            await client.status("job-1")
+            await client.submit(film_wish(media))
+        assert [asked.path for asked in proxy.asked] == [
+            "http://queue.invalid/v1/jobs/job-1", "http://queue.invalid/v1/jobs/lucy-restyle-2"]
+        monkeypatch.setenv("no_proxy", "queue.invalid")
+        async with client_of("http://queue.invalid") as client:
+            with pytest.raises(QueueFault, match="could not be reached"):
+                await client.status("job-1")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(BadInput, match="of the kind socks5"):
+        client_of("http://queue.invalid")
 
 
 async def test_a_base_url_may_have_a_path() -> None:

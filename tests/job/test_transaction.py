@@ -93,6 +93,94 @@ async def test_two_who_have_the_file_open_wait_for_each_other(work_dir: Path) ->
         await transactions.close()
 
 
+async def test_those_who_wait_at_the_same_moment_share_one_commit_and_one_s_error_is_only_his(work_dir: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    said: list[str] = []
+
+    def listen_and_hold(connection: sa.Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(said.append)
+        write(connection, "first")
+        begun.set()
+        assert go_on.wait(10)
+
+    def write_and_fail(connection: sa.Connection) -> None:
+        write(connection, "half")
+        raise LookupError("in the middle")
+
+    transactions = await opened(address_of(None, work_dir))
+    waiting = [asyncio.create_task(transactions.run(listen_and_hold))]
+    assert await asyncio.to_thread(begun.wait, 10)
+    waiting += [asyncio.create_task(transactions.run(work)) for work in (
+        lambda connection: write(connection, "second"), write_and_fail, lambda connection: write(connection, "third"))]
+    await asyncio.sleep(0)
+    go_on.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [type(None), int, LookupError, int]
+    assert said.count("COMMIT") == 1
+    assert await transactions.run(keys) == ["first", "second", "third"]
+    await transactions.close()
+
+
+async def test_where_the_shared_commit_fails_nobody_takes_his_work_for_done(work_dir: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write_and_break(connection: sa.Connection) -> None:
+        """A row that lacks what it refers to, which SQLite is told to see to only with the commit."""
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA defer_foreign_keys=ON")
+        driver.execute("INSERT INTO purchases (id, key, queue, state, stand_in, seconds, intended_at) "
+                       "VALUES ('lost', 'no such wish', '', 'intended', 0, 1, '')")
+        begun.set()
+        assert go_on.wait(10)
+
+    transactions = await opened(address_of(None, work_dir))
+    waiting = [asyncio.create_task(transactions.run(write_and_break))]
+    assert await asyncio.to_thread(begun.wait, 10)
+    waiting.append(asyncio.create_task(transactions.run(lambda connection: write(connection, "beside it"))))
+    await asyncio.sleep(0)
+    go_on.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [sqlite3.IntegrityError] * 2
+    assert await transactions.run(keys) == []
+    await transactions.run(lambda connection: write(connection, "after"))
+    assert await transactions.run(keys) == ["after"]
+    await transactions.close()
+
+
+async def test_one_of_several_that_is_cancelled_takes_only_its_own_work_back(work_dir: Path) -> None:
+    all_there, begun, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def write_slowly(connection: sa.Connection) -> None:
+        write(connection, "slow")
+        begun.set()
+        assert go_on.wait(10)
+
+    transactions = await opened(address_of(None, work_dir))
+    held, slow, other = [asyncio.create_task(transactions.run(work)) for work in (
+        lambda connection: all_there.wait(10), write_slowly, lambda connection: write(connection, "other"))]
+    await asyncio.sleep(0)
+    all_there.set()
+    assert await asyncio.to_thread(begun.wait, 10)
+    slow.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    await asyncio.gather(held, other)
+    assert await transactions.run(keys) == ["other"]
+    await transactions.close()
+
+
+async def test_a_closed_ledger_says_so(work_dir: Path) -> None:
+    transactions = await opened(address_of(None, work_dir))
+    await transactions.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await transactions.run(keys)
+
+
 @pytest.fixture
 def held(work_dir: Path) -> Iterator[sqlite3.Connection]:
     """Another program's transaction on the ledger's file, which does not end."""
