@@ -1,12 +1,19 @@
 """200 clips of a second on a queue of 50 slots: the plain library under asyncio, against asyncio.gather with the SDK.
 
-The batch flow does the same as a deployment; this is what it stands on, measured without Prefect. Frames are small, so
-that the queue and not the encoder is what there is to wait for.
+The batch flow does the same as a deployment; this is what it stands on, measured without Prefect.
+
+What is ideal: the queue needs jobs / slots x service (8 s), and before it begins and when it has ended a clip has to
+be prepared and finished. The cores need what ffmpeg uses of them (CPU seconds / cores), and whoever keeps them busy
+without a gap has hidden all of the service behind that: while the last jobs are served there are others left to finish.
+No order of work can be faster than the longer of the two; that, as a part of the wall, is "of the ideal". It is told
+for both sides, each by its own encoding (which is what is meant by subtracting it), so that neither gains by encoding
+more; the start of Python and all else that is done counts against it. On a machine with other work both fall short.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,7 +26,7 @@ from benchmarks.measure import measure
 from benchmarks.room import ALTERNATIVES, Queue, Room
 
 _CLIPS, _SLOTS, _SERVICE = 200, 50, 2.0
-_IDEAL = _CLIPS / _SLOTS * _SERVICE
+_QUEUE = _CLIPS / _SLOTS * _SERVICE
 _SMALL = {"lucy-2.5": {"like": "lucy-2.5", "width": 320, "height": 180}}
 
 
@@ -42,7 +49,8 @@ def benchmark(room: Room) -> Benchmark:
         },
         (
             Row("wall, against asyncio.gather with the SDK", "wall", 1.2, "SDK gather"),
-            Row(f"of the ideal {_IDEAL:g} s, where encoding is taken off", "of_ideal", 0.85, unit="", least=True),
+            Row("of the ideal, by its own encoding", "of_ideal", 0.85, unit="", least=True),
+            Row("the same, of the SDK's side", "of_ideal", None, ours="SDK gather", unit=""),
             Row("CPU in all, against the SDK", "cpu", None, "SDK gather"),
             Row("requests, against the SDK", "requests", None, "SDK gather"),
         ),
@@ -70,8 +78,9 @@ def _counted(room: Room, queue: Queue, command: list[str | Path], environment: d
     counted, told = queue.figures(), json.loads(took.said)
     if counted["submits"] != _CLIPS:
         raise RuntimeError(f"{command[1]} bought {counted['submits']} jobs in place of {_CLIPS}.")
-    waited = max(took.wall - told["film_work"], _IDEAL)
-    return {"wall": took.wall, "cpu": took.cpu, "film_work": told["film_work"], "of_ideal": _IDEAL / waited,
+    film_work = told["film_cpu"] / (os.cpu_count() or 1)
+    ideal = max(film_work, _QUEUE + film_work / _CLIPS)
+    return {"wall": took.wall, "cpu": took.cpu, "film_work": film_work, "of_ideal": ideal / took.wall,
             "requests": counted["requests"], "noticed_after": counted["noticed_after"]}
 
 

@@ -137,7 +137,7 @@ def program() -> None:
         # All that was registered later has run by now and all threads have ended; to take two thousand modules apart
         # is a third of a second in which nothing happens any more.
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or never there
                 stream.flush()
         os._exit(code)
 

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
         "(`reelflow setup` makes it)."
     )
     encodes_at_once: int | None = Field(
-        None, ge=1, le=64, description="Films that one run encodes at a time; unset: two, or a quarter of the cores."
+        None, ge=1, le=64, description="Films that one run encodes at a time; unset: three, or a quarter of the cores "
+        "and one more."
     )
     standin_workers: int = Field(2, ge=1, le=64, description="Jobs that the embedded stand-in renders at a time.")
 

@@ -114,8 +114,11 @@ def _keep_what_is_imported() -> None:
 
 
 def _encodes(cores: int) -> int:
-    """How many films to encode at a time on so many cores: x264 keeps some four of them busy with one."""
-    return min(cores, max(2, cores // 4))
+    """How many films to encode at a time on so many cores: x264 keeps some four of them busy with one.
+
+    One more than that: a film of a second is over before this process has come to start the next.
+    """
+    return min(cores, max(2, cores // 4)) + 1
 
 
 @contextlib.contextmanager

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import tempfile
-import time
 from pathlib import Path
 
 from decart import DecartClient, models
@@ -13,17 +13,13 @@ from decart import DecartClient, models
 FFMPEG = os.environ.get("FFMPEG", "ffmpeg")
 MODEL, FPS = "lucy-2.5", 20
 ENCODE = ["-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p"]
-film_work = 0.0
 
 
 async def ffmpeg(turn: asyncio.Semaphore, *arguments: str) -> None:
-    global film_work
     async with turn:
-        began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(FFMPEG, "-y", "-v", "error", *arguments)
         if await process.wait() != 0:
             raise SystemExit("ffmpeg failed")
-        film_work += time.perf_counter() - began
 
 
 async def main() -> None:
@@ -35,8 +31,7 @@ async def main() -> None:
     asked = options.parse_args()
     base_url = os.environ.get("DECART_BASE_URL", "https://api.decart.ai")
     size = asked.size.replace("x", ":")
-    processors = os.cpu_count() or 1
-    turn, jobs = asyncio.Semaphore(processors), asyncio.Semaphore(asked.at_once)
+    turn, jobs = asyncio.Semaphore(os.cpu_count() or 1), asyncio.Semaphore(asked.at_once)
 
     with tempfile.TemporaryDirectory() as folder:
         async with DecartClient(api_key=os.environ["DECART_API_KEY"], base_url=base_url) as client:
@@ -56,7 +51,8 @@ async def main() -> None:
                              str(asked.made / clip.name))
 
             await asyncio.gather(*(edit(clip) for clip in sorted(asked.clips.glob("*.mp4"))))
-    print(json.dumps({"film_work": film_work / processors}))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(json.dumps({"film_cpu": used.ru_utime + used.ru_stime}))
 
 
 if __name__ == "__main__":

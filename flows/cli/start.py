@@ -41,7 +41,8 @@ def run_one(
         try:
             with with_log(called or name) as log, shown_phases(quiet=quiet or as_json):
                 latest.report = replace(latest.report, log=log)
-                flow = getattr(importlib.import_module(f"flows.{name}"), name)
+                with _heeding_ctrl_c():
+                    flow = getattr(importlib.import_module(f"flows.{name}"), name)
                 run_until_stopped(flow(**parameters))
             code = 0
         except ReelflowError as error:
@@ -89,6 +90,25 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Have a Ctrl-C inside the block that something swallows, as imports may, be raised again when the block ends."""
+    came = False
+
+    def stop(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _stopped(latest: Latest) -> str:
@@ -192,7 +212,8 @@ def with_log(name: str) -> Iterator[Path | None]:
         BadInput: Prefect can't be used here.
     """
     check_prefect_home()
-    from tasks.log import logged
+    with _heeding_ctrl_c():
+        from tasks.log import logged
 
     with logged(name) as log:
         try:

@@ -207,6 +207,16 @@ def test_probe_prints_what_it_sees(reelflow: Run, here: Path) -> None:
     assert json.loads(out)["shown"] == [320, 180]
 
 
+@pytest.mark.parametrize(("words", "code"), [("models --json", 0), ("restyle nothing.mp4 --prompt x --json", 2)])
+def test_the_program_ends_with_the_code_of_its_command_and_loses_nothing_of_what_it_said(
+    here: Path, words: str, code: int
+) -> None:
+    ended = subprocess.run([sys.executable, "-m", "flows", *words.split()], capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert isinstance(json.loads(ended.stdout), dict)
+    assert "Traceback" not in ended.stderr and bool(ended.stderr) == (code != 0)
+
+
 def test_help_loads_neither_prefect_nor_the_media_rooms() -> None:
     program = (
         "import sys; from flows.__main__ import main\n"
