@@ -1,8 +1,9 @@
 """The first film of a run, prepared while the rest of the run is still being started.
 
 To import Prefect takes a core for a second and more, and ffmpeg needs no Prefect: what goes to the first model is known
-as soon as the clip was looked at. Nothing is bought by it, nothing rests on it: a run that finds nothing made ahead, or
-not what it needs, prepares its film itself.
+as soon as the clip was looked at. It gives way to the import, which would get a fraction of a core beside ffmpeg's
+threads. Nothing is bought by it, nothing rests on it: a run that finds nothing made ahead, or not what it needs,
+prepares its film itself.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class _Ahead:
             self._shots.mkdir()
             made = await prepare(prepared, {}, given, target, ffmpeg=ffmpeg, timeout=settings.ffmpeg_timeout,
                                  on_progress=self._move, strict=self._strict,
-                                 shot=Shot(moment_before(self._plan), self._shots))
+                                 shot=Shot(moment_before(self._plan), self._shots), gives_way=True)
             self._encoded_at = time.monotonic()
             return made
         finally:

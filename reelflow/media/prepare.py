@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,12 +39,13 @@ class Prepared:
 async def prepare(
     phase: Prepare, takes: Takes, given: Given, destination: Path, *, ffmpeg: Path, timeout: float,
     on_progress: Callable[[Progress], None] | None = None, strict: bool = False, shot: Shot | None = None,
+    gives_way: bool = False,
 ) -> Prepared:
     """Make what is sent, at `destination` (a film: MP4; a picture: PNG or JPEG by the suffix).
 
     `takes` are what earlier jobs returned, by their number. `timeout` is in seconds. What came out is opened and
     counted: ffmpeg ends well on damaged sources too. A picture of the source, the `shot`, is left on the way where the
-    pass comes by it.
+    pass comes by it. A pass that `gives_way` gets what others leave of the cores.
 
     Raises:
         BadInput: with `strict`, a warning.
@@ -55,7 +56,7 @@ async def prepare(
     feed = phase.pictures.feed
     make = partial(
         run_ffmpeg, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress,
-        limits=film_limits(timeout, most_bytes=phase.max_bytes),
+        limits=replace(film_limits(timeout, most_bytes=phase.max_bytes), gives_way=gives_way),
     )
     if phase.how is How.COPY and isinstance(feed, FromFilm):
         # What looked ready may hide something that a copy brings to light; then it is encoded after all.

@@ -25,6 +25,7 @@ TAIL_BYTES = 16_384
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
 _CHANGED_BYTES = 256
 _PR_SET_PDEATHSIG = 1
+_NICE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may use: CPU seconds, bytes of address space, bytes of one file. None leaves it free."""
+    """What a child may use: CPU seconds, bytes of address space, bytes of one file. None leaves it free.
+
+    One that `gives_way` gets what others leave of the cores.
+    """
 
     cpu_seconds: int | None = None
     memory_bytes: int | None = None
     file_bytes: int | None = None
+    gives_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,8 @@ def set_limits(limits: Limits) -> None:
     ):
         if value is not None:
             resource.setrlimit(which, (value, value))
+    if limits.gives_way:
+        os.nice(_NICE)
 
 
 @functools.cache
