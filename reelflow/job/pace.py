@@ -84,8 +84,8 @@ class Turn:
     def first(self, least: float) -> float:
         """The seconds until a job that was submitted only just now is asked about for the first time.
 
-        Just after half of the `least` seconds between two asks, since none is done at once. Many are asked about each at
-        another moment, so that one falls on the end of the quickest; where it is known how long jobs take, all do.
+        Just after half of the `least` seconds between two asks, since none is done at once. Many are asked about each
+        at another moment, so that one falls on the end of the quickest; where it is known how long jobs take, all do.
         """
         if self._pace.soonest is None:
             return least * (random.uniform(0.5, 0.7) if self._is_alone else random.uniform(0.25, 1.1))
