@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.runtime import flow_run
 
 from flows.many import Many, make_many
+from flows.naming import NamedBy
 from flows.order import Order
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
 from reelflow.clip_list import read_rows
@@ -25,16 +26,15 @@ from tasks.stop import cancelled_in_order
 Job = Literal["restyle", "edit", "tryon", "motion", "image"]
 
 
-def name_batch() -> str:
-    """A flow run's name that says what runs: the recipe or the job, and where the clips are."""
-    asked = flow_run.parameters
+def name_batch(asked: Mapping[str, Any]) -> str:
+    """The recipe or the job, and where the clips are."""
     recipe = str(asked.get("recipe") or "")
     what = asked.get("job") or ("recipe" if "\n" in recipe.strip() else source_stem(recipe))
     part = f" {asked['part']}" if asked.get("part") else ""
     return f"batch {what} · {show_source(str(asked.get('sources') or ''))}{part}"
 
 
-@flow(flow_run_name=name_batch)
+@flow(flow_run_name=NamedBy(name_batch))
 async def batch(
     sources: str,
     recipe: str = "",

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prefect.runtime import flow_run
-
 from flows.failed import joined, reported
 from flows.made import Places, are_made
 from flows.order import Order
@@ -44,15 +42,6 @@ from tasks.run import Run, open_run
 from tasks.stop import cancelled_in_order
 
 quiet.install()
-
-
-def name_run() -> str:
-    """A flow run's name that says what runs: the job, the source, the beginning of the prompt."""
-    asked = flow_run.parameters
-    source = str(asked.get("source") or asked.get("image") or "")
-    prompt = str(asked.get("prompt") or "")
-    shown = f"{prompt[:40].strip()}…" if len(prompt) > 40 else prompt
-    return " · ".join(filter(None, (f"{flow_run.flow_name} {source_stem(source)}", shown)))
 
 
 async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.many import Many, make_many
+from flows.naming import NamedBy
 from flows.order import Order
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe
@@ -42,12 +44,12 @@ Job = Literal["restyle", "edit", "tryon", "motion", "image"]
 _ITS_OWN = (BadInput, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
 
 
-def name_inbox() -> str:
-    """A flow run's name that says which inbox is looked into."""
-    return f"inbox {show_source(str(flow_run.parameters.get('inbox') or ''))}"
+def name_inbox(asked: Mapping[str, Any]) -> str:
+    """Which inbox is looked into."""
+    return f"inbox {show_source(str(asked.get('inbox') or ''))}"
 
 
-@flow(name="inbox", flow_run_name=name_inbox)
+@flow(name="inbox", flow_run_name=NamedBy(name_inbox))
 async def inbox(
     inbox: str,
     outbox: str,

@@ -6,14 +6,15 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from flows.film import make_films, name_run
+from flows.film import make_films
+from flows.naming import named_after_clip
 from flows.order import Order
 from reelflow.choices import Codec, Fit, Keep, Quality
 from reelflow.model_step import PathPoint
 from reelflow.recipe import make_step, plain_recipe
 
 
-@flow(flow_run_name=name_run)
+@flow(flow_run_name=named_after_clip("motion"))
 async def motion(
     image: str,
     preset: Literal["pan-right", "pan-left", "tilt-up", "tilt-down", "push-in", "arc", "sway"] | None = None,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
 
 from flows.approve import approved
 from flows.film import make_films
+from flows.naming import NamedBy
 from flows.order import Order
 from reelflow.recipe import Preview, Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.sources import source_stem
 
 
-def name_pipeline() -> str:
-    """A flow run's name that says what runs: the recipe and the source."""
-    asked = flow_run.parameters
+def name_pipeline(asked: Mapping[str, Any]) -> str:
+    """The recipe and the source."""
     return f"{_shown(asked.get('recipe'))} · {source_stem(str(asked.get('source') or ''))}"
 
 
@@ -28,7 +28,7 @@ def _shown(recipe: Any) -> str:
     return "recipe" if "\n" in text.strip() else source_stem(text)
 
 
-@flow(flow_run_name=name_pipeline)
+@flow(flow_run_name=NamedBy(name_pipeline))
 async def pipeline(
     source: str,
     recipe: str | dict[str, Any],

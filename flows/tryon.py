@@ -6,14 +6,15 @@ from typing import Any
 
 from prefect import flow
 
-from flows.film import make_films, name_run
+from flows.film import make_films
+from flows.naming import named_after_clip
 from flows.order import Order
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.recipe import make_step, make_trim, plain_recipe
 from reelflow.sources import path_of
 
 
-@flow(flow_run_name=name_run)
+@flow(flow_run_name=named_after_clip("tryon"))
 async def tryon(
     source: str,
     prompt: str = "",
