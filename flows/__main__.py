@@ -145,7 +145,7 @@ def program() -> None:
     try:
         main()
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        code = 0 if ended.code is None else ended.code if isinstance(ended.code, int) else 1
         raise
 
 

@@ -26,6 +26,9 @@ class NamedBy(str):
         made._name = name
         return made
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Name]]:
+        return type(self), (self._name,)
+
     def format(self, *_: object, **parameters: object) -> str:
         """The name for these parameters."""
         return self._name(parameters)

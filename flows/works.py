@@ -90,9 +90,10 @@ class Works:
     async def _prepared_and_brought(self, job: Job, takes: dict[int, Take]) -> list[Path | BaseException]:
         """What the job's films became, or what went wrong with each; pieces are sent while the rest is prepared."""
         lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
-        sent = [asyncio.get_running_loop().create_future() for _ in lengths]
+        sent, failed = [asyncio.get_running_loop().create_future() for _ in lengths], asyncio.Event()
         bringing = [
-            asyncio.create_task(self._bring_when_there(job, path, seconds, index if len(lengths) > 1 else None))
+            asyncio.create_task(self._bring_when_there(job, path, seconds, index if len(lengths) > 1 else None,
+                                                       failed))
             for index, (path, seconds) in enumerate(zip(sent, lengths, strict=True), 1)
         ]
         try:
@@ -112,6 +113,9 @@ class Works:
             for task in bringing:
                 task.cancel()
             raise
+        except BaseException:
+            failed.set()
+            raise
         finally:
             for future in sent:
                 future.cancel()
@@ -119,9 +123,9 @@ class Works:
             await asyncio.gather(*bringing, return_exceptions=True)
 
     async def _bring_when_there(
-        self, job: Job, sent: asyncio.Future[Path], seconds: float, piece: int | None
+        self, job: Job, sent: asyncio.Future[Path], seconds: float, piece: int | None, failed: asyncio.Event
     ) -> Path:
-        return await self._bring(job, await sent, seconds, piece)
+        return await self._bring(job, await sent, seconds, piece, failed)
 
     def _shot(self, job: Job) -> Shot | None:
         """The picture of before, for the first job that reads the source."""
@@ -130,8 +134,10 @@ class Works:
             return None
         return Shot(moment_before(self._plan), self._shots_in)
 
-    async def _bring(self, job: Job, sent: Path, seconds: float, piece: int | None) -> Path:
-        """One wish, bought, waited for and fetched."""
+    async def _bring(
+        self, job: Job, sent: Path, seconds: float, piece: int | None, failed: asyncio.Event
+    ) -> Path:
+        """One wish, bought, waited for and fetched; not bought any more once what it is a piece of has `failed`."""
         run = self._run
         title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
         cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
@@ -139,6 +145,8 @@ class Works:
         price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
         made_of = await self._trail.sent(job, sent)
         async with job_slot(run):
+            if failed.is_set():
+                raise asyncio.CancelledError
             bought = await buy_until_done(
                 run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
                 max_attempts=run.settings.max_attempts,

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,13 @@ class _Ahead:
         self._began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Prepared | None]]] = Future()
         self._thread = ThreadPoolExecutor(1)
         self._ending: Future[Prepared | None] = self._thread.submit(asyncio.run, self._make())
+        self._ending.add_done_callback(self._over)
+
+    def _over(self, _: object) -> None:
+        """Let nobody wait for what will not come: the thread may have ended before it began."""
+        self._began.cancel()
+        if not self._key.done():
+            self._key.set_result("")
 
     async def _make(self) -> Prepared | None:
         task = asyncio.current_task()
@@ -103,8 +110,8 @@ class _Ahead:
 
     def stop(self) -> None:
         """End it, and its ffmpeg, wherever it is; returns when they are gone."""
-        loop, task = self._began.result()
-        with contextlib.suppress(RuntimeError):  # it has ended by itself
+        with contextlib.suppress(RuntimeError, CancelledError):  # it has ended by itself, or never begun
+            loop, task = self._began.result()
             loop.call_soon_threadsafe(task.cancel)
         self._thread.shutdown()
 

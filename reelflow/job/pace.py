@@ -92,13 +92,17 @@ class Turn:
         aim = self._aim(self._pace.soonest)
         return aim - least * max(0.0, (aim - least * _SOON) // least)
 
-    async def pause(self, least: float, longest: float) -> None:
-        """Wait until the job is worth asking about again: `least` seconds, but no more than `longest`."""
+    async def pause(self, least: float, longest: float, *, apart: float | None = None) -> None:
+        """Wait until the job is worth asking about again: `least` seconds, but no more than `longest`.
+
+        `apart` are the seconds that asks are apart where nothing is wrong: `least`, unless it is said.
+        """
         begun = time.monotonic()
         self._not_by = begun - self._began
         spread = 0.0
         if self._pace.soonest is None and not self._is_scout:
-            seldom = max(least * _SLOWER, (begun - self._began) * _LONGER)
+            usual = least if apart is None else apart
+            seldom = max(least, usual * _SLOWER, (begun - self._began) * _LONGER)
             if not await self._pace.known_within(min(seldom, longest)):
                 return
             # All of them were waiting for this: they must not ask all at once.

@@ -106,7 +106,8 @@ class Questions:
         from yarl import URL
 
         patience = ClientTimeout(
-            total=None, sock_connect=self._patience.connect,
+            # The name's look-up and a proxy's answer count too: `sock_connect` alone leaves them without an end.
+            total=None, connect=self._patience.connect, sock_connect=self._patience.connect,
             sock_read=min(self._patience.read, read_timeout or self._patience.read),
         )
         # The headers go with each question and not with the session, which would show a proxy the key too.
@@ -200,7 +201,7 @@ def proxy_for(scheme: str, host: str) -> str | None:
     if not proxy or proxy_bypass(host):
         return None
     kind, colon, _ = proxy.partition("://")
-    if colon and kind not in ("http", "https"):
+    if colon and kind.lower() not in ("http", "https"):
         raise BadInput(f"The proxy that HTTPS_PROXY or ALL_PROXY names is of the kind {kind}, and only http:// and "
                        "https:// can be used here.", field="ALL_PROXY")
     return proxy if colon else f"http://{proxy}"

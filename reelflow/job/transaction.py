@@ -104,7 +104,7 @@ class _InOneThread:
         self._line: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closed = False
         self._loop: asyncio.AbstractEventLoop
-        self._connection: sa.Connection
+        self._connection: sa.Connection | None = None
         self._driver: sqlite3.Connection
 
         @sa.event.listens_for(self._engine, "connect")
@@ -127,7 +127,11 @@ class _InOneThread:
         await self._in_turn(self._connect)
 
     async def run(self, work: Work[_T]) -> _T:
-        done: _T = await self._in_turn(lambda: work(self._connection))
+        def do() -> _T:
+            assert self._connection is not None
+            return work(self._connection)
+
+        done: _T = await self._in_turn(do)
         return done
 
     async def close(self) -> None:
@@ -166,6 +170,9 @@ class _InOneThread:
             act = self._transact
             with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is there to be told.
                 self._loop.call_soon_threadsafe(_tell, together)
+        if self._connection is not None:
+            # The last to close the file writes its log back into it: one that is copied then is whole.
+            self._connection.close()
         self._engine.dispose()
 
     def _next(self, *, wait: bool) -> _Asked | None:
@@ -215,15 +222,16 @@ class _InOneThread:
 
     def _connect(self) -> None:
         """Open the file and switch it to write-ahead logging, once; SQLite does not wait for its own lock in this."""
-        self._connection = self._engine.connect()
+        connection = self._engine.connect()
         try:
-            driver = self._connection.connection.driver_connection
+            driver = connection.connection.driver_connection
             assert driver is not None
             self._driver = driver
             self._driver.execute("PRAGMA journal_mode=WAL")
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
+        self._connection = connection
 
 
 @dataclass(slots=True, eq=False)
@@ -260,8 +268,9 @@ class _Asked:
             try:
                 attempt()
                 return
-            except sqlite3.OperationalError as error:
-                is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+                cause = getattr(error, "orig", error)
+                is_locked = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_locked or time.monotonic() >= self.until:
                     raise
             time.sleep(pause)

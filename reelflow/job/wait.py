@@ -104,7 +104,7 @@ async def _wait(
                 "still finish and bill it, and running again takes it up.", job_id=job_id, is_over=answered,
             )
         # No further than the deadline: a job is asked about once more there.
-        await turn.pause(pause, max(0.0, end - time.monotonic()))
+        await turn.pause(pause, max(0.0, end - time.monotonic()), apart=poll_seconds)
 
 
 async def _tell(status: JobStatusResponse, on_status_change: OnStatusChange | None) -> None:

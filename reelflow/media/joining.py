@@ -71,6 +71,8 @@ class Joining:
     async def _join(self, number: int, before: list[asyncio.Task[Prepared | None]]) -> Prepared | None:
         if before:  # one at a time: the encode needs the cores
             await asyncio.wait(before)
+            if any(one.cancelled() or one.exception() is not None for one in before):
+                return None  # what went wrong is raised by `rest`, and nothing more is sent for it
         phase, piece = self._phase, self._phase.pieces[number]
         parts = self._parts_of(piece)
         most = phase.max_bytes

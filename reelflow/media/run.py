@@ -265,8 +265,10 @@ def _ending(code: int) -> str:
 
 
 def _folder_of(arguments: Sequence[str]) -> str:
-    """The folder that a command writes to."""
-    return str(Path(arguments[-1].removeprefix("file:")).parent)
+    """Of the folders of a command's files the one with the least room."""
+    folders = {Path(word.removeprefix("file:")).parent for word in arguments if word.startswith("file:")}
+    return str(min((folder for folder in folders if folder.is_dir()), key=lambda folder: shutil.disk_usage(folder).free,
+                   default=Path()))
 
 
 def _last_words(stderr: str, lines: int = 3) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -198,6 +199,31 @@ async def test_a_locked_file_is_waited_for_as_long_as_was_said(work_dir: Path, h
     held.rollback()
     assert await transactions.run(keys) == []
     await transactions.close()
+
+
+async def test_a_file_that_is_locked_while_the_ledger_opens_is_waited_for(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    held.execute("PRAGMA locking_mode=EXCLUSIVE")
+    held.execute("BEGIN EXCLUSIVE")
+    held.execute("CREATE TABLE other (word TEXT)")
+    held.commit()
+    opening = asyncio.create_task(opened(address_of(None, work_dir), patience=30))
+    ready, _ = await asyncio.wait({opening}, timeout=1.0)
+    assert not ready
+    held.close()
+    async with asyncio.timeout(20):
+        await (await opening).close()
+
+
+async def test_a_closed_ledger_is_one_file_that_can_be_copied(work_dir: Path) -> None:
+    transactions = await opened(address_of(None, work_dir))
+    await transactions.run(lambda connection: write(connection, "kept"))
+    await transactions.close()
+    assert [path.name for path in work_dir.iterdir()] == [FILE_NAME]
+    assert not [one for one in Path("/proc/self/fd").iterdir() if str(work_dir) in os.path.realpath(one)]
+    with contextlib.closing(sqlite3.connect(work_dir / FILE_NAME)) as copy:
+        assert copy.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
 
 
 async def test_whoever_is_cancelled_does_not_wait_for_a_locked_file(
