@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -158,8 +159,10 @@ def encoding(folder: Path, target: str) -> list[int]:
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            written = words[-2].removeprefix("file:") if "ffmpeg" in words[0] else ""
-            if written.startswith(f"{folder}/") and target in written and f"{folder}/queue" not in written:
+            written = [word.removeprefix("file:") for before, word in pairwise(words) if before != "-i"]
+            if "ffmpeg" in words[0] and any(
+                one.startswith(f"{folder}/") and target in one and f"{folder}/queue" not in one for one in written
+            ):
                 found.append(int(entry.name))
     return found
 
