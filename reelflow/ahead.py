@@ -41,7 +41,7 @@ class MadeAhead:
 
 
 class _Ahead:
-    """A film that is being prepared in a thread of its own, from `begin` to its end or to `stop`."""
+    """A film that is being prepared in a thread of its own, to its end or to `stop`."""
 
     def __init__(self, plan: Plan, settings: Settings, scratch: Path, *, strict: bool) -> None:
         self._plan, self._settings, self._scratch, self._strict = plan, settings, scratch, strict
@@ -54,7 +54,7 @@ class _Ahead:
         self._ending.add_done_callback(self._over)
 
     def _over(self, _: object) -> None:
-        """Let nobody wait for what will not come: the thread may have ended before it began."""
+        """Let nobody wait for what will not come: it may have failed early, or the thread ended before it began."""
         self._began.cancel()
         if not self._key.done():
             self._key.set_result("")
@@ -65,25 +65,21 @@ class _Ahead:
         self._began.set_result((asyncio.get_running_loop(), task))
         settings, prepared = self._settings, self._plan.jobs[0].prepare
         given = Given(self._plan.files, self._scratch / "steps")
-        try:
-            ffmpeg = find_ffmpeg(settings.ffmpeg)
-            await asyncio.to_thread(paint, prepared.pictures, None, given)
-            target = self._scratch / "prepared.mp4"
-            words = words_of(prepared, {}, given, ".mp4")
-            key = await asyncio.to_thread(key_of, words, ffmpeg=ffmpeg, room=given.room, parts=len(prepared.pieces))
-            self._key.set_result(key)
-            if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
-                return None
-            self._encoding_since = time.monotonic()
-            self._shots.mkdir()
-            made = await prepare(prepared, {}, given, target, ffmpeg=ffmpeg, timeout=settings.ffmpeg_timeout,
-                                 on_progress=self._move, strict=self._strict,
-                                 shot=Shot(moment_before(self._plan), self._shots), gives_way=True)
-            self._encoded_at = time.monotonic()
-            return made
-        finally:
-            if not self._key.done():
-                self._key.set_result("")
+        ffmpeg = find_ffmpeg(settings.ffmpeg)
+        await asyncio.to_thread(paint, prepared.pictures, None, given)
+        target = self._scratch / "prepared.mp4"
+        words = words_of(prepared, {}, given, ".mp4")
+        key = await asyncio.to_thread(key_of, words, ffmpeg=ffmpeg, room=given.room, parts=len(prepared.pieces))
+        self._key.set_result(key)
+        if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
+            return None
+        self._encoding_since = time.monotonic()
+        self._shots.mkdir()
+        made = await prepare(prepared, {}, given, target, ffmpeg=ffmpeg, timeout=settings.ffmpeg_timeout,
+                             on_progress=self._move, strict=self._strict,
+                             shot=Shot(moment_before(self._plan), self._shots), gives_way=True)
+        self._encoded_at = time.monotonic()
+        return made
 
     def _move(self, progress: Progress) -> None:
         self._progress = progress

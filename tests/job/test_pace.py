@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import Counter
 from itertools import pairwise
@@ -86,6 +87,7 @@ def test_a_new_job_is_first_asked_about_so_that_a_later_ask_falls_on_its_end(too
 
 
 def test_of_many_new_jobs_each_is_first_asked_about_at_another_moment() -> None:
+    random.seed(1)
     pace = Pace()
     with contextlib.ExitStack() as stack:
         firsts = sorted(stack.enter_context(pace.waiting()).first(2.0) for _ in range(50))
