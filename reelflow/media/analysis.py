@@ -11,8 +11,9 @@ from reelflow.media.command import Takes
 from reelflow.media.drawing import draw, label_path
 from reelflow.media.graph import Written, arguments
 from reelflow.media.lettering import write_label
+from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given, Op
-from reelflow.media.run import film_limits, run_ffmpeg
+from reelflow.media.run import run_ffmpeg
 from reelflow.media.sounding import played
 from reelflow.plan import Pictures, SideBySide, Sounds
 

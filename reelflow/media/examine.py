@@ -1,6 +1,7 @@
 """The child process behind `probe`: `python -m reelflow.media.examine FILE` prints one JSON object; with `sound` as a
-second argument it takes files that hold only sound too. With `--fork` it stays, and does the same for each file that it
-is asked for, in a fork of itself (see `forked`).
+second argument it takes files that hold only sound too, with `encoded` it looks at one frame only, which tells of all
+where we have encoded them. With `--fork` it stays, and does the same for each file that it is asked for, in a fork of
+itself (see `forked`).
 
 It opens what may be made to do harm, so it runs apart, with limits, and only it and `packets` import PyAV. What can't
 be used is answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
@@ -53,10 +54,10 @@ class _Refused(Exception):
     """The file can't be used; the message is the second half of a sentence."""
 
 
-def examine(path: Path, *, sound: bool = False) -> dict[str, Any]:
+def examine(path: Path, *, sound: bool = False, looked_at: int = _LOOKED_AT) -> dict[str, Any]:
     """The facts of `path` as the fields of Probe (without the path); with `sound` it may hold nothing else.
 
-    Raises _Refused.
+    `looked_at` frames are decoded at least. Raises _Refused.
     """
     with path.open("rb") as opened:
         head = opened.read(16)
@@ -83,7 +84,7 @@ def examine(path: Path, *, sound: bool = False) -> dict[str, Any]:
     with container:
         if sound and not _films(container):
             return _examine_sound(container) | {"size_bytes": path.stat().st_size}
-        return _examine_film(container) | {"size_bytes": path.stat().st_size}
+        return _examine_film(container, looked_at) | {"size_bytes": path.stat().st_size}
 
 
 def _films(container: InputContainer) -> list[VideoStream]:
@@ -116,7 +117,7 @@ def _examine_sound(container: InputContainer) -> dict[str, Any]:
     }
 
 
-def _examine_film(container: InputContainer) -> dict[str, Any]:
+def _examine_film(container: InputContainer, looked_at: int) -> dict[str, Any]:
     films = _films(container)
     if not films:
         if container.streams.audio:
@@ -135,16 +136,16 @@ def _examine_film(container: InputContainer) -> dict[str, Any]:
     shown: list[VideoFrame] = []
     for packet in packets_of(container, followed):
         stream = packet.stream
-        if stream is film and len(shown) < _LOOKED_AT:
+        if stream is film and len(shown) < looked_at:
             with contextlib.suppress(av.FFmpegError):
                 shown += film.decode(packet)
         tracks[stream.index].note(packet)
-    if len(shown) < _LOOKED_AT:
+    if len(shown) < looked_at:
         with contextlib.suppress(av.FFmpegError):
             shown += film.decode(None)
     if not shown:
         raise _Refused("holds a video of which no frame can be decoded: it is damaged or of an unknown kind.")
-    return _describe(container, film, shown[:_LOOKED_AT], tracks)
+    return _describe(container, film, shown[:looked_at], tracks)
 
 
 def _describe(
@@ -306,7 +307,8 @@ def _ratio(value: Fraction) -> str:
 def tell(arguments: Sequence[str]) -> str:
     """The facts of the one file that is named, or why it is refused, as JSON."""
     try:
-        found = examine(Path(arguments[0]), sound="sound" in arguments[1:])
+        path, *options = arguments
+        found = examine(Path(path), sound="sound" in options, looked_at=1 if "encoded" in options else _LOOKED_AT)
     except _Refused as refused:
         found = {"refused": str(refused)}
     return json.dumps(found)

@@ -105,7 +105,9 @@ def _reached(phase: Finish) -> int:
 
 async def _made(output: Output, part: Path) -> Probe | None:
     """The facts of what was written; None for an animation, which the probe does not know."""
-    return None if output.form is OutputForm.ANIMATION else await probe_made(part, output.name)
+    if output.form is OutputForm.ANIMATION:
+        return None
+    return await probe_made(part, output.name, encoded=not output.copies)
 
 
 def check_finished(wanted: Output, made: Probe | None, destination: Path, sounds: int) -> None:

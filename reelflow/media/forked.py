@@ -5,6 +5,9 @@ of any other file's, and no way to be asked for one. Only Python and PyAV are in
 a tenth of a second of CPU, a fork some milliseconds. The child that forks never opens a file, so that nothing hostile
 ever gets to it; and nothing rests on it: a file whose fork says nothing, for whatever reason, is looked at once more by
 `run_python`, as all are where the kernel is not Linux.
+
+What we have just encoded ourselves does no harm, and each fork takes longer than to look at a short film does. So one
+fork stays, and looks at small films of our own, one after another.
 """
 
 from __future__ import annotations
@@ -21,38 +24,41 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from reelflow.errors import MediaFailed, MediaTimeout
-from reelflow.media.run import Ended, Limits, Progress, die_with_parent, run_python, set_limits
+from reelflow.media.limits import Limits, die_with_parent, set_limits
+from reelflow.media.run import Ended, Progress, run_python
 
 _DOOR = 3
 _MOST_ASKED = 65_536
 _END = b"\n"
+_STAY = b"stay"
 
 Answer = Callable[[Sequence[str]], str]
 
 
-class _Forker:
-    """The child, started with the first file; it ends when this process does."""
+class _Child:
+    """A child that is asked over a socket, its door; started with the first file, it ends when this process does."""
 
-    def __init__(self, module: str) -> None:
-        self._module = module
-        self._pid = 0
+    def __init__(self) -> None:
         self._door: socket.socket | None = None
         self._asking = threading.Lock()
 
     def ask(self, asked: bytes, answers: socket.socket) -> None:
-        """Have it fork for `asked`, which answers on that socket; started again where it is gone. Raises OSError."""
+        """Have it answer what is asked on that socket; started again where it is gone. Raises OSError."""
         with self._asking:
             for is_last in (False, True):
-                door = self._door or self._start()
+                if self._door is None:
+                    self._door = self._start()
                 try:
-                    socket.send_fds(door, [asked], [answers.fileno()])
+                    socket.send_fds(self._door, [asked], [answers.fileno()])
                     return
                 except BlockingIOError:
                     raise  # it is there, and has too much to do
                 except OSError:
+                    self._door.close()
+                    self._door = None
                     self._end()
                     if is_last:
                         raise
@@ -61,72 +67,110 @@ class _Forker:
         """Start the child, if it is not there, for what will be asked later. Raises OSError."""
         with self._asking:
             if self._door is None:
-                self._start()
+                self._door = self._start()
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._pid = os.posix_spawn(
-                sys.executable, [sys.executable, "-P", "-m", self._module, "--fork"], os.environ,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _DOOR), (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                ],
-            )
+            self._open_to(theirs)
         # Whoever asks must never be held up.
         ours.setblocking(False)
-        self._door = ours
         return ours
 
+    def _open_to(self, door: socket.socket) -> None:
+        """Start a child that is asked at that door. Raises OSError."""
+        raise NotImplementedError
+
     def _end(self) -> None:
-        if self._door is None:
-            return
-        self._door.close()
-        self._door = None
+        """Make sure that a child which does not listen any more is gone."""
+
+
+class _Forker(_Child):
+    """The child that forks."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__()
+        self._module, self._pid = module, 0
+
+    def _open_to(self, door: socket.socket) -> None:
+        self._pid = os.posix_spawn(
+            sys.executable, [sys.executable, "-P", "-m", self._module, "--fork"], os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, door.fileno(), _DOOR), (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+        )
+
+    def _end(self) -> None:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
 
 
-_forkers: dict[tuple[int, str], _Forker] = {}
+class _Resident(_Child):
+    """The fork that stays. It ends with its parent, or when its door is closed."""
+
+    def __init__(self, forker: _Forker) -> None:
+        super().__init__()
+        self._forker = forker
+
+    def _open_to(self, door: socket.socket) -> None:
+        self._forker.ask(_STAY, door)
+
+
+@dataclass(frozen=True, slots=True)
+class _Children:
+    forker: _Forker
+    resident: _Resident
+
+
+_started: dict[tuple[int, str], _Children] = {}
 
 
 def begin_early(module: str) -> None:
     """Have the child that forks for `module` import what it needs now, beside whatever comes before the first file."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # whoever asks it tries again, and can do without
-            _forker(module).begin()
+            _children(module).forker.begin()
 
 
-def _forker(module: str) -> _Forker:
-    # A forker that was inherited by a fork of this process belongs to its parent.
-    return _forkers.setdefault((os.getpid(), module), _Forker(module))
+def _children(module: str) -> _Children:
+    # Those that were inherited by a fork of this process belong to its parent.
+    if (found := _started.get((os.getpid(), module))) is None:
+        forker = _Forker(module)
+        found = _started.setdefault((os.getpid(), module), _Children(forker, _Resident(forker)))
+    return found
 
 
 async def run_forked(
-    module: str, arguments: Sequence[str], *, timeout: float, limits: Limits, max_output: int = 4 * 2**20
+    module: str, arguments: Sequence[str], *, timeout: float, limits: Limits, max_output: int = 4 * 2**20,
+    harmless: bool = False,
 ) -> Ended:
-    """What `module` says of its arguments, as `run_python` has it said. Raises MediaFailed, MediaTimeout."""
+    """What `module` says of its arguments, as `run_python` has it said; of a `harmless` file, that we made and that is
+    soon read, in a process that stays. Raises MediaFailed, MediaTimeout.
+    """
     begun = time.monotonic()
-    if sys.platform == "linux" and (said := await _said(module, arguments, timeout, limits, max_output)) is not None:
-        return Ended(said, "", Progress())
+    if sys.platform == "linux":
+        children = _children(module)
+        child = children.resident if harmless else children.forker
+        if (said := await _said(child, module, arguments, timeout, limits, max_output)) is not None:
+            return Ended(said, "", Progress())
     # What the fork has taken is not given a second time.
     left = max(0.0, timeout - (time.monotonic() - begun))
     return await run_python(module, arguments, timeout=left, limits=limits, max_output=max_output)
 
 
 async def _said(
-    module: str, arguments: Sequence[str], timeout: float, limits: Limits, max_output: int
+    child: _Child, module: str, arguments: Sequence[str], timeout: float, limits: Limits, max_output: int
 ) -> bytes | None:
     """What a fork says, whole; None where there is none, or it ended too early."""
-    forker = _forker(module)
     ours, theirs = socket.socketpair()
     # To close it is what ends a fork that is still at work.
     with ours:
         with theirs:
             try:
-                forker.ask(json.dumps([arguments, timeout, asdict(limits)]).encode(), theirs)
+                child.ask(json.dumps([arguments, timeout, asdict(limits)]).encode(), theirs)
             except OSError:
                 return None
         said, loop = bytearray(), asyncio.get_running_loop()
@@ -162,10 +206,31 @@ def serve(answer: Answer) -> None:
             if forked == 0:
                 # Whatever a file may do to its fork, that must not get at what others ask.
                 door.close()
-                _answer(asked, answers, parent, answer)
+                (_stay if asked == _STAY else _answer_once)(asked, answers, parent, answer)
 
 
-def _answer(asked: bytes, answers: socket.socket, parent: int, answer: Answer) -> None:
+def _stay(asked: bytes, door: socket.socket, parent: int, answer: Answer) -> None:
+    """All harmless files, one after another, in a process that never returns."""
+    code = 1
+    try:
+        die_with_parent(parent)
+        while True:
+            asked, descriptors, _, _ = socket.recv_fds(door, _MOST_ASKED, 1)
+            if not asked:
+                break
+            with socket.socket(fileno=descriptors[0]) as answers:
+                arguments, timeout, _ = json.loads(asked)
+                signal.alarm(int(timeout) + 2)
+                said = answer(arguments)
+                signal.alarm(0)
+                with contextlib.suppress(OSError):  # whoever asked does not want to know any more
+                    answers.sendall(said.encode() + _END)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _answer_once(asked: bytes, answers: socket.socket, parent: int, answer: Answer) -> None:
     """One file, in a process that has nothing else to do and never returns."""
     code = 1
     try:

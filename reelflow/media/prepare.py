@@ -14,9 +14,10 @@ from reelflow.media.analysis import analysed
 from reelflow.media.command import Shot, Takes, pre_roll_arguments, prepare_arguments, remux_arguments
 from reelflow.media.drawing import seek_for
 from reelflow.media.geometry import Size
+from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given
-from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg, written_whole
+from reelflow.media.probe import Probe, probe, probe_encoded
+from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
 from reelflow.plan import FromFilm, How, Prepare
 
 _FRAMES_IN = re.compile(r"Parsed_fps_\d+ @ \w+\] (?:\[verbose\] )?(\d+) frames in")
@@ -63,7 +64,7 @@ async def prepare(
         with contextlib.suppress(MediaFailed), written_whole(destination) as part:
             arguments = remux_arguments(feed.film, part)
             await make(arguments)
-            made = await probe_made(part, phase.title)
+            made = await probe_made(part, phase.title, encoded=False)
             check_prepared(phase, made)
             return Prepared(destination, made.frames, made.seconds, How.COPY, (), ((str(ffmpeg), *arguments),))
     given, looked = await analysed(phase.pictures, None, takes, given, ffmpeg=ffmpeg, timeout=timeout)
@@ -88,10 +89,12 @@ async def prepare(
                     (*looked, (str(ffmpeg), *arguments)))
 
 
-async def probe_made(part: Path, title: str) -> Probe:
-    """What ffmpeg has made. Raises MediaFailed where it isn't even a film: no fault of who asked."""
+async def probe_made(part: Path, title: str, *, encoded: bool = True) -> Probe:
+    """What ffmpeg has made, by encoding or by copying. Raises MediaFailed where it isn't even a film: no fault of who
+    asked.
+    """
     try:
-        return await probe(part)
+        return await (probe_encoded if encoded else probe)(part)
     except (BadMedia, BadInput) as error:
         why = error.message.removeprefix(f"{part} ")
         raise MediaFailed(f"What was made ({title}) can't be used: it {why}") from None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import functools
 import glob
 import os
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -19,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.errors import BadInput, MediaFailed, MediaTimeout
+from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
 TAIL_BYTES = 16_384
 # What both builds say where a picture is of another kind than the first, once or for each of them.
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
 _CHANGED_BYTES = 256
-_PR_SET_PDEATHSIG = 1
-_NICE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +36,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a child may use: CPU seconds, bytes of address space, bytes of one file. None leaves it free.
-
-    One that `gives_way` gets what others leave of the cores.
-    """
-
-    cpu_seconds: int | None = None
-    memory_bytes: int | None = None
-    file_bytes: int | None = None
-    gives_way: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     """What a finished process left: standard output (where it was kept) and the last lines of standard error.
 
@@ -62,20 +46,6 @@ class Ended:
     stderr: str
     last: Progress
     resized: bool = False
-
-
-NO_LIMITS = Limits()
-
-
-def film_limits(timeout: float, *, most_bytes: int | None = None) -> Limits:
-    """What ffmpeg may use on a film that others made: generous for any real one, and an end for the others.
-
-    `timeout` is in seconds; `most_bytes` is how large its output may get, with room for the container's index.
-    """
-    return Limits(
-        cpu_seconds=int(timeout * (os.cpu_count() or 1)) + 10, memory_bytes=24 * 2**30,
-        file_bytes=None if most_bytes is None else most_bytes * 2 + 2**24,
-    )
 
 
 @functools.cache
@@ -95,48 +65,16 @@ def find_ffmpeg(choice: str = "bundled") -> Path:
     return Path(found)
 
 
-def _in_child(limits: Limits, parent: int) -> None:
-    """Run between fork and exec: bound the child, and let it die with us even when we are killed."""
-    die_with_parent(parent)
-    set_limits(limits)
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` is gone (Linux)."""
-    if (libc := _libc()) is not None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def set_limits(limits: Limits) -> None:
-    """Set what this process may use from now on."""
-    for which, value in (
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, limits.file_bytes),
-    ):
-        if value is not None:
-            resource.setrlimit(which, (value, value))
-    if limits.gives_way:
-        os.nice(_NICE)
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
 @contextlib.asynccontextmanager
 async def _process(arguments: Sequence[str], limits: Limits) -> AsyncIterator[asyncio.subprocess.Process]:
     """A child that is gone when the block is left, whatever happened in it.
 
     Killed rather than asked: after SIGINT or SIGTERM ffmpeg writes a trailer, and a short film that plays looks whole.
     """
-    _libc()  # loaded here, since little may be done between fork and exec
+    start = bounded(arguments, limits)
     process = await asyncio.create_subprocess_exec(
-        *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        preexec_fn=functools.partial(_in_child, limits, os.getpid()),
+        *start.arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, preexec_fn=start.before,
     )
     try:
         yield process

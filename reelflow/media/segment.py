@@ -20,12 +20,13 @@ from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.geometry import Size
 from reelflow.media.joining import Joining, OnPiece
+from reelflow.media.limits import film_limits
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
 from reelflow.media.prepare import Prepared, check_steady, decoding_warnings, probe_made
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Progress, film_limits, run_ffmpeg
+from reelflow.media.run import Progress, run_ffmpeg
 from reelflow.media.segment_command import (
     Part,
     concat_list,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from reelflow.errors import MediaFailed
 from reelflow.media.command import sound_arguments
+from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given
-from reelflow.media.run import Ended, Progress, film_limits, run_ffmpeg
+from reelflow.media.run import Ended, Progress, run_ffmpeg
 from reelflow.plan import Finish, Output, OutputForm, Sounds
 
 

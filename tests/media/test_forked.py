@@ -11,8 +11,9 @@ import pytest
 
 from reelflow.errors import MediaTimeout
 from reelflow.media.forked import run_forked
-from reelflow.media.probe import probe
-from reelflow.media.run import Limits, run_ffmpeg
+from reelflow.media.limits import Limits
+from reelflow.media.probe import probe, probe_encoded
+from reelflow.media.run import run_ffmpeg
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the kernel's own table, in /proc")
 
@@ -48,9 +49,24 @@ def forkers() -> list[int]:
             if b"--fork" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
 
 
+def forks() -> set[int]:
+    """Those that look at a film just now, and the one that stays, where it is there."""
+    return {pid for one in forkers() for pid in children_of(one)}
+
+
+staying: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _the_one_that_stays() -> None:
+    """Know it, from what ran before in this process."""
+    staying.clear()
+    staying.update(forks())
+
+
 def at_work() -> set[int]:
     """Those that look at a film just now."""
-    return {pid for one in forkers() for pid in children_of(one)}
+    return forks() - staying
 
 
 async def test_one_that_is_not_wanted_any_more_ends(long_film: Path) -> None:
@@ -127,3 +143,30 @@ async def test_a_film_that_takes_too_long_is_stopped(long_film: Path) -> None:
     async with asyncio.timeout(30):
         while at_work():
             await asyncio.sleep(0.01)
+
+
+async def test_films_of_our_own_are_looked_at_by_one_fork_which_stays(tmp_path: Path, ffmpeg: Path) -> None:
+    films = [tmp_path / f"{number}.mp4" for number in range(4)]
+    for film in films:
+        await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=64x36:r=20:d=0.5", f"file:{film}"], ffmpeg=ffmpeg,
+                         timeout=60)
+    told = await probe_encoded(films[0])
+    os.utime(films[0])
+    assert told == await probe(films[0])  # by a fork of its own
+    (stays,) = [pid for pid in forks() if sockets_of(pid)]
+    looked = await asyncio.gather(*(probe_encoded(film) for film in films[1:]))
+    assert [one.frames for one in looked] == [10, 10, 10]
+    os.kill(stays, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while stays in forks():
+            await asyncio.sleep(0.001)
+    os.utime(films[1])
+    assert await probe_encoded(films[1]) == looked[0]
+
+
+def sockets_of(pid: int) -> bool:
+    """Whether a fork waits to be asked: one that has ended has nothing open any more."""
+    try:
+        return bool(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return False
