@@ -84,8 +84,9 @@ class Room:
 
     def environment(self, queue: Queue | None = None, **more: str) -> dict[str, str]:
         """The environment of both sides: nothing of reelflow's, Decart's or Prefect's but what is said here."""
+        # Without that last one Python keeps what it has compiled, as it does wherever people work.
         clean = {name: value for name, value in os.environ.items()
-                 if not name.startswith(("REELFLOW_", "DECART_", "PREFECT_"))}
+                 if not name.startswith(("REELFLOW_", "DECART_", "PREFECT_", "PYTHONDONTWRITEBYTECODE"))}
         asked = {} if queue is None else {"DECART_BASE_URL": queue.url, "DECART_API_KEY": "benchmark"}
         return {
             **clean, **QUIET, "PATH": f"{BIN}:{os.environ['PATH']}", "PREFECT_HOME": str(self.scratch / "prefect"),
