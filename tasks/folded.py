@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import task as prefect_task
-from prefect.utilities.annotations import opaque, quote
+from prefect.task_engine import run_task_async
+from prefect.utilities.annotations import quote
 
 from reelflow.errors import ReelflowError, SourceFault
-from reelflow.recipe import Recipe
-from reelflow.report import Report
+from tasks.arrows import arrows_to
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,12 +52,15 @@ def task(
     tries, pause = 1 + int(options.get("retries") or 0), float(options.get("retry_delay_seconds") or 0)
 
     def wrap(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-        whole = prefect_task(**options)(function)
+        whole, signature = prefect_task(**options)(function), inspect.signature(function)
 
         async def once(*given: P.args, **named: P.kwargs) -> R:
             if not is_folded():
-                made: R = await whole(*map(_closed, given), **{name: _closed(one) for name, one in named.items()})
-                return made
+                # As calling `whole` would, but for the two walks through its arguments.
+                parameters = _bound(signature, given, named)
+                made = await run_task_async(whole, parameters={name: quote(one) for name, one in parameters.items()},
+                                            dependencies=arrows_to(parameters))
+                return cast(R, made)
             for _ in range(tries - 1):
                 with contextlib.suppress(SourceFault):
                     return await function(*given, **named)
@@ -75,6 +79,7 @@ def task(
     return wrap
 
 
-def _closed(value: Any) -> Any:
-    """What Prefect need not look into for results of other tasks, each time: a recipe has none, and a report is one."""
-    return quote(value) if isinstance(value, Recipe) else opaque(value) if isinstance(value, Report) else value
+def _bound(signature: inspect.Signature, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    bound = signature.bind(*given, **named)
+    bound.apply_defaults()
+    return bound.arguments
