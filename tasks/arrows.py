@@ -38,8 +38,8 @@ def _runs_in(value: Any, known: Mapping[int, Any]) -> set[RunInput]:
             continue
         seen.add(id(one))
         if id(one) in known and (linked := get_state_for_result(one)) is not None:
-            state, kind = linked
-            if (run := state.state_details.to_run_result(kind)) is not None:
+            state, of = linked
+            if (run := state.state_details.to_run_result(of)) is not None:
                 runs.add(run)
         kind: type = type(one)
         if (parts := _parts_of(kind)) is not None:
