@@ -25,7 +25,7 @@ from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
 from reelflow.media.prepare import Prepared, check_steady, decoding_warnings, probe_made
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import Progress, film_limits, run_ffmpeg
+from reelflow.media.run import Limits, Progress, film_limits, run_ffmpeg
 from reelflow.media.segment_command import (
     Part,
     concat_list,
@@ -138,15 +138,20 @@ async def join_takes(
     return Take(first, box, Fraction(1, rate), listed), tuple(said)
 
 
-async def find_scenes(film: Probe, span: Span, *, ffmpeg: Path, timeout: float) -> tuple[float, ...]:
+async def find_scenes(
+    film: Probe, span: Span, *, ffmpeg: Path, timeout: float, gives_way: bool = False
+) -> tuple[float, ...]:
     """The moments at which the scene changes within a span, in seconds on the film's own clock.
+
+    A look that `gives_way` gets what others leave of the cores.
 
     Raises:
         MediaFailed, MediaTimeout: ffmpeg failed, or took longer than `timeout` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
         told = Path(folder, "scenes.txt")
-        await run_ffmpeg(scene_arguments(film, span, told), ffmpeg=ffmpeg, timeout=timeout)
+        await run_ffmpeg(scene_arguments(film, span, told), ffmpeg=ffmpeg, timeout=timeout,
+                         limits=Limits(gives_way=gives_way))
         text = told.read_text("ascii", "replace") if told.exists() else ""
     return tuple(span.begin + float(moment) for moment in _SCENE.findall(text))
 
