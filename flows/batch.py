@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow
-
 from flows.many import Many, make_many
 from flows.naming import NamedBy
 from flows.order import Order
+from flows.started import flow
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
 from reelflow.clip_list import read_rows
 from reelflow.errors import BadInput

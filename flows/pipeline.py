@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prefect import flow
-
 from flows.approve import approved
 from flows.film import make_films
 from flows.naming import NamedBy
 from flows.order import Order
+from flows.started import flow
 from reelflow.recipe import Preview, Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.sources import source_stem

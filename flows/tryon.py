@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.film import make_films
 from flows.naming import named_after_clip
 from flows.order import Order
+from flows.started import flow
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.recipe import make_step, make_trim, plain_recipe
 from reelflow.sources import path_of

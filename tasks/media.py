@@ -14,7 +14,7 @@ from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
-from reelflow.ahead import made_ahead
+from reelflow.ahead import made_ahead, scenes_ahead
 from reelflow.destination import companions
 from reelflow.errors import MediaFailed, ReelflowError, SourceFault
 from reelflow.job.boundary import Boundary, reached
@@ -85,6 +85,8 @@ async def look_for_scenes(film: Probe, span: Span) -> tuple[float, ...]:
     """Find where a film that goes out in pieces is best cut."""
     run = current_run()
     async with phase("look", of=film.path.name):
+        if (ahead := await scenes_ahead(film, span)) is not None:
+            return ahead
         return await find_scenes(film, span, ffmpeg=run.ffmpeg, timeout=run.settings.ffmpeg_timeout)
 
 

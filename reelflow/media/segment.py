@@ -20,7 +20,7 @@ from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.geometry import Size
 from reelflow.media.joining import Joining, OnPiece
-from reelflow.media.limits import film_limits
+from reelflow.media.limits import Limits, film_limits
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
@@ -139,15 +139,20 @@ async def join_takes(
     return Take(first, box, Fraction(1, rate), listed), tuple(said)
 
 
-async def find_scenes(film: Probe, span: Span, *, ffmpeg: Path, timeout: float) -> tuple[float, ...]:
+async def find_scenes(
+    film: Probe, span: Span, *, ffmpeg: Path, timeout: float, gives_way: bool = False
+) -> tuple[float, ...]:
     """The moments at which the scene changes within a span, in seconds on the film's own clock.
+
+    A look that `gives_way` gets what others leave of the cores.
 
     Raises:
         MediaFailed, MediaTimeout: ffmpeg failed, or took longer than `timeout` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
         told = Path(folder, "scenes.txt")
-        await run_ffmpeg(scene_arguments(film, span, told), ffmpeg=ffmpeg, timeout=timeout)
+        await run_ffmpeg(scene_arguments(film, span, told), ffmpeg=ffmpeg, timeout=timeout,
+                         limits=Limits(gives_way=gives_way))
         text = told.read_text("ascii", "replace") if told.exists() else ""
     return tuple(span.begin + float(moment) for moment in _SCENE.findall(text))
 

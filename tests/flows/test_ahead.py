@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.ahead import made_ahead, preparing_ahead
-from reelflow.compile import Known, compile_recipe
+from reelflow.ahead import made_ahead, preparing_ahead, scenes_ahead
+from reelflow.compile import Known, compile_recipe, whole_span
 from reelflow.kept import key_of, words_of
 from reelflow.media.media_step import Given
 from reelflow.media.probe import probe
-from reelflow.media.run import Progress
+from reelflow.media.run import Progress, run_ffmpeg
 from reelflow.plan import Plan
 from reelflow.recipe import make_step, plain_recipe
 from reelflow.settings import read_settings
@@ -85,6 +85,47 @@ async def test_what_fails_ahead_is_left_to_the_run(
     plan = await planned(clip)
     with preparing_ahead(plan, read_settings()):
         assert await made_ahead(key_for(plan, ffmpeg, tmp_path / "steps"), lambda _: None) is None
+
+
+@pytest.fixture
+async def cut_plan(ffmpeg: Path, tmp_path: Path) -> Plan:
+    """An edit in pieces of a second, of a film that goes from black to white after one second and a half."""
+    film = tmp_path / "changes.mp4"
+    await run_ffmpeg(["-f", "lavfi", "-i", "color=black:s=320x180:r=20:d=1.5[a];color=white:s=320x180:r=20:d=1.5[b];"
+                      "[a][b]concat", "-c:v", "libx264", "-pix_fmt", "yuv420p", f"file:{film}"],
+                     ffmpeg=ffmpeg, timeout=60)
+    recipe = plain_recipe("edit", make_step("edit", model="lucy-2.5", prompt="film noir", max_segment_seconds=1))
+    return compile_recipe(recipe, await probe(film), Known(read_settings().model_table))
+
+
+async def test_the_scenes_of_a_film_that_goes_out_in_pieces_are_waited_for(cut_plan: Plan) -> None:
+    assert await scenes_ahead(cut_plan.source, whole_span(cut_plan.source)) is None
+    with preparing_ahead(cut_plan, read_settings()):
+        assert await made_ahead("any", lambda _: None) is None
+        scenes = await scenes_ahead(cut_plan.source, whole_span(cut_plan.source))
+    assert scenes == pytest.approx((1.5,))
+
+
+async def test_scenes_of_another_film_are_not_waited_for_and_their_ffmpeg_ends(
+    cut_plan: Plan, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ffmpeg_that(f"echo $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid; exec sleep 600",
+                tmp_path / "ffmpeg", monkeypatch)
+    other = await probe(clip)
+    with preparing_ahead(cut_plan, read_settings()):
+        async with asyncio.timeout(30):
+            while not (tmp_path / "pid").exists():
+                await asyncio.sleep(0.01)
+            assert await scenes_ahead(other, whole_span(other)) is None
+        assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+async def test_a_look_for_scenes_that_fails_ahead_is_left_to_the_run(
+    cut_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ffmpeg_that("echo broken >&2; exit 1", tmp_path / "ffmpeg", monkeypatch)
+    with preparing_ahead(cut_plan, read_settings()):
+        assert await scenes_ahead(cut_plan.source, whole_span(cut_plan.source)) is None
 
 
 async def test_a_command_prepares_once_and_before_its_flow_run_begins(
