@@ -44,17 +44,19 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._incoming = root / "incoming"
+        self._synced: set[Path] = set()
 
     def incoming(self, name: str) -> Path:
         """Where a result called `name` is written before it is kept; the same in each run, so that one goes on."""
-        folder = self.root / "incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
+        if not os.path.isdir(self._incoming):
+            self._incoming.mkdir(parents=True, exist_ok=True)
+        return self._incoming / name
 
     @contextlib.asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:
         """Of all runs that use this folder, one at a time is inside for the same name; a dead one does not count."""
-        with self.incoming(f"{name}.lock").open("ab") as lock:
+        with self.incoming(f"{name}.lock").open("ab", buffering=0) as lock:
             while not _locked(lock):  # noqa: ASYNC110 - the other one may be another process
                 await asyncio.sleep(_LOCK_PAUSE)
             yield
@@ -86,20 +88,29 @@ class Store:
         return self.root / digest[:2] / f"{digest}{suffix}"
 
     def _keep(self, path: Path, leave: bool) -> Kept:
-        digest = digest_of(path)
-        size = path.stat().st_size
-        place = self._place(digest, path.suffix)
-        place.parent.mkdir(parents=True, exist_ok=True)
         if leave:
             path, left = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part"), path
             shutil.copyfile(left, path)
-        with path.open("rb") as file:
+            suffix = left.suffix
+        else:
+            suffix = path.suffix
+        with path.open("rb", buffering=0) as file:
+            digest, stat = _digest_of(file), os.fstat(file.fileno())
+            os.utime(file.fileno(), ns=(time.time_ns(), stat.st_mtime_ns))
             os.fsync(file.fileno())
+        place = self._place(digest, suffix)
+        self._make_room(place.parent)
         path.replace(place)
-        for folder in (place.parent, self.root):
-            _sync_folder(folder)
-        _mark_used(place)
-        return Kept(digest, size, place)
+        _sync_folder(place.parent)
+        return Kept(digest, stat.st_size, place)
+
+    def _make_room(self, folder: Path) -> None:
+        """Make a folder of ours, and make it outlast a power cut: once, for as long as it is there."""
+        if folder in self._synced and folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(self.root)
+        self._synced.add(folder)
 
     def _find(self, place: Path, digest: str) -> Path | None:
         try:
@@ -154,8 +165,13 @@ def _mark_used(path: Path) -> None:
 
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return _digest_of(file)
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    """The SHA-256 of what is left of a file, in hex."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of_source(path: Path) -> str:
