@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import functools
 import hashlib
 import logging
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 logger = logging.getLogger(__name__)
 
 _LOCK_PAUSE = 0.1
+_MOST_KNOWN = 4096
+# A file that was changed only just now may be changed once more without its time telling, whose steps some disks make
+# two seconds long.
+_SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Store:
 
     def incoming(self, name: str) -> Path:
         """Where a result called `name` is written before it is kept; the same in each run, so that one goes on."""
-        if not os.path.isdir(self._incoming):
+        if not self._incoming.is_dir():
             self._incoming.mkdir(parents=True, exist_ok=True)
         return self._incoming / name
 
@@ -169,20 +174,47 @@ def digest_of(path: Path) -> str:
         return _digest_of(file)
 
 
-def _digest_of(file: IO[bytes]) -> str:
+def _digest_of(file: FileIO) -> str:
     """The SHA-256 of what is left of a file, in hex."""
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of_source(path: Path) -> str:
     """The SHA-256 of a file that others gave us; worked out once for as long as its size and its time stay the same."""
+    seen = _as_it_is(path)
+    if (digest := _known.get(seen)) is not None:
+        return digest
+    is_settled = time.time_ns() - seen.changed > _SETTLED
+    digest = digest_of(path)
+    if is_settled:
+        with _knowing:
+            while len(_known) >= _MOST_KNOWN:
+                del _known[next(iter(_known))]
+            _known[seen] = digest
+    return digest
+
+
+def known_digest(path: Path) -> str | None:
+    """The same where it was worked out before, which takes no time; else None."""
+    return _known.get(_as_it_is(path))
+
+
+class _Seen(NamedTuple):
+    """What a file looks like that has the same bytes as before; the time of its change is in nanoseconds."""
+
+    path: str
+    size: int
+    changed: int
+    inode: int
+
+
+def _as_it_is(path: Path) -> _Seen:
     status = path.stat()
-    return _digest_then(path, status.st_size, status.st_mtime_ns, status.st_ino)
+    return _Seen(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-@functools.lru_cache(maxsize=4096)
-def _digest_then(path: Path, _size: int, _time: int, _inode: int) -> str:
-    return digest_of(path)
+_known: dict[_Seen, str] = {}
+_knowing = threading.Lock()
 
 
 def _sum(files: Iterator[tuple[Path, os.stat_result]]) -> Usage:
