@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import shutil
+import struct
+import sys
 import threading
 import time
 import uuid
@@ -21,6 +23,9 @@ from typing import IO, NamedTuple
 logger = logging.getLogger(__name__)
 
 _LOCK_PAUSE = 0.1
+_LOCKS = "all.lock"
+# Of this kind Python's own fcntl knows only the number: what it takes is as Linux has it on every 64-bit machine.
+_LOCKS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
 _MOST_KNOWN = 4096
 # A file that was changed only just now may be changed once more without its time telling, whose steps some disks make
 # two seconds long.
@@ -61,10 +66,21 @@ class Store:
     @contextlib.asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:
         """Of all runs that use this folder, one at a time is inside for the same name; a dead one does not count."""
-        with self.incoming(f"{name}.lock").open("ab", buffering=0) as lock:
-            while not _locked(lock):  # noqa: ASYNC110 - the other one may be another process
+        with self._lock_of(name) as (lock, at):
+            while not _locked(lock, at):  # noqa: ASYNC110 - the other one may be another process
                 await asyncio.sleep(_LOCK_PAUSE)
             yield
+
+    @contextlib.contextmanager
+    def _lock_of(self, name: str) -> Iterator[tuple[IO[bytes], int | None]]:
+        """The file to lock for a name, opened, and the byte of it (None: all of it).
+
+        Where the system can lock a byte for one opening of a file, all names share a file: to make a file for each is
+        what costs most of all that is done to bring a small film home.
+        """
+        at = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") if _LOCKS_BYTES else None
+        with self.incoming(_LOCKS if at is not None else f"{name}.lock").open("ab", buffering=0) as lock:
+            yield lock, at
 
     async def keep(self, path: Path, *, leave: bool = False) -> Kept:
         """Move a whole file into the store, under its digest and with its suffix. It must lie on the store's disk.
@@ -101,12 +117,13 @@ class Store:
             suffix = path.suffix
         with path.open("rb", buffering=0) as file:
             digest, stat = _digest_of(file), os.fstat(file.fileno())
-            os.utime(file.fileno(), ns=(time.time_ns(), stat.st_mtime_ns))
             os.fsync(file.fileno())
-        place = self._place(digest, suffix)
-        self._make_room(place.parent)
-        path.replace(place)
-        _sync_folder(place.parent)
+            place = self._place(digest, suffix)
+            self._make_room(place.parent)
+            path.replace(place)
+            _sync_folder(place.parent)
+            # Noted as used, but after the rest: that need not be on the disk.
+            os.utime(file.fileno(), ns=(time.time_ns(), stat.st_mtime_ns))
         return Kept(digest, stat.st_size, place)
 
     def _make_room(self, folder: Path) -> None:
@@ -136,6 +153,9 @@ class Store:
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for folder, _, names in os.walk(self.root):
             for name in names:
+                if name == _LOCKS:
+                    # Nothing lies in it, and who locks another one is not kept out.
+                    continue
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
@@ -231,9 +251,13 @@ def _in_use(path: Path) -> bool:
         return False
 
 
-def _locked(lock: IO[bytes]) -> bool:
+def _locked(lock: IO[bytes], at: int | None = None) -> bool:
+    """Lock an opened file, or only the byte `at` of it, until it is closed; False where another opening of it has."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if at is None:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0))
     except BlockingIOError:
         return False
     return True
