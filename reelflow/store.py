@@ -54,13 +54,14 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._incoming = root / "incoming"
+        self._incoming, self._has_incoming = root / "incoming", False
         self._synced: set[Path] = set()
 
     def incoming(self, name: str) -> Path:
         """Where a result called `name` is written before it is kept; the same in each run, so that one goes on."""
-        if not self._incoming.is_dir():
+        if not self._has_incoming:
             self._incoming.mkdir(parents=True, exist_ok=True)
+            self._has_incoming = True
         return self._incoming / name
 
     @contextlib.asynccontextmanager

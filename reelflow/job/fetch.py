@@ -88,7 +88,7 @@ async def save(content: Content, destination: Path, *, on_bytes: OnBytes | None 
     """Write content that can be had only once to `destination`, whole or not at all. Raises QueueFault, OSError."""
     part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with _appending(part) as file:
+        with _appending(part)[0] as file:
             await _write(content, file, on_bytes)
         part.replace(destination)
     finally:
@@ -97,13 +97,14 @@ async def save(content: Content, destination: Path, *, on_bytes: OnBytes | None 
 
 async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes | None) -> None:
     """One request, from where the part ends if the content is known to be the same, else from the start."""
-    have = part.size
+    have, was_new = part.size, part.is_new
     validator = part.mark.read_text("utf-8") if have and part.mark.exists() else None
+    part.is_new = False
     try:
         async with open_content(have if validator else 0, validator) as content:
             if content.at == 0:
-                part.mark.unlink(missing_ok=True)
-                if have:
+                if not was_new:
+                    part.mark.unlink(missing_ok=True)
                     part.file.truncate(0)
                 validator = content.validator
                 if validator is not None:
@@ -150,12 +151,15 @@ def _write_all(file: FileIO, held: bytearray) -> None:
         view = view[file.write(view):]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
-    """A part file, opened for appending, and beside it `mark`, which says what it is a part of."""
+    """A part file, opened for appending, and beside it `mark`, which says what it is a part of: one that `is_new` has
+    none.
+    """
 
     path: Path
     file: FileIO
+    is_new: bool
 
     @property
     def size(self) -> int:
@@ -168,13 +172,19 @@ class _Part:
         return self.path.with_suffix(".from")
 
 
-def _appending(path: Path) -> FileIO:
-    """A file to append to, which makes its folder too."""
+def _appending(path: Path) -> tuple[FileIO, bool]:
+    """A file to append to, and whether it is new; its folder is made where it is missing."""
     try:
-        return path.open("ab", buffering=0)
+        return FileIO(path, "a", opener=_create), True
+    except FileExistsError:
+        return FileIO(path, "a"), False
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab", buffering=0)
+        return FileIO(path, "a"), False
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o666)
 
 
 @contextlib.contextmanager
@@ -184,11 +194,13 @@ def _part_of(destination: Path) -> Iterator[_Part]:
     Where somebody else writes that part just now, it is one with a name of its own, with which nobody goes on.
     """
     part = destination.with_name(f"{destination.name}.part")
-    with _appending(part) as file:
+    file, is_new = _appending(part)
+    with file:
         if _is_ours(part, file):
-            yield _Part(part, file)
+            yield _Part(part, file, is_new)
             return
-    own = _Part(path := destination.with_name(f"{destination.name}.{uuid.uuid4().hex[:8]}.part"), _appending(path))
+    path = destination.with_name(f"{destination.name}.{uuid.uuid4().hex[:8]}.part")
+    own = _Part(path, *_appending(path))
     try:
         with own.file:
             yield own
