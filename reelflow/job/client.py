@@ -110,7 +110,6 @@ class QueueClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._questions.close()
-        await self._forms.close()
 
     def pace(self, model: str) -> Pace:
         """How long the jobs of a model take at this queue, as far as this client has waited for some."""

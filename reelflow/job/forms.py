@@ -54,36 +54,36 @@ class Forms:
         self._timeout = {"timeout": {"connect": patience.connect, "write": patience.write, "read": patience.read}}
         self._base = urlsplit(base_url)
         self._headers = [(name.encode(), value.encode()) for name, value in _headers_of(self._base, headers).items()]
-        # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
-        # it, and then nobody knows whether the form was read. The pool looks all of its waiters through for each that
-        # comes or goes, so whoever finds no connection free waits here.
+        # httpcore's pool looks all of its waiters through for each that comes or goes, so whoever finds no connection
+        # free waits here, and of the pool there is only what knows how to make one.
         self._free = asyncio.Semaphore(max_connections)
-        self._pool = _pool(tls, proxy, max_connections)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._pool.aclose()
+        self._pool = _pool(tls, proxy)
 
     @contextlib.asynccontextmanager
     async def posted(self, path: str, form: Form) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """The answer to a form, sent once, and its body as it was before it was packed. Both raise BrokenOff."""
-        await self._take_connection()
-        try:
-            response = await self._sent(path, form)
-            try:
-                headers = httpx.Headers(response.headers)
-                yield Answer(response.status, headers), self._pieces(response, headers)
-            finally:
-                await response.aclose()
-        finally:
-            self._free.release()
-
-    async def _sent(self, path: str, form: Form) -> httpcore.Response:
         own = [(name.encode(), value.encode()) for name, value in form.headers.items()]
         request = httpcore.Request("POST", self._url(path), headers=[*self._headers, *own], content=form,
                                    extensions=self._timeout)
+        await self._take_connection()
         try:
-            return await self._pool.handle_async_request(request)
+            # A kept connection may be closed by the server just as the form goes out on it, and then nobody knows
+            # whether the form was read.
+            connection = self._pool.create_connection(request.url.origin)
+            try:
+                response = await self._sent(request, connection)
+                headers = httpx.Headers(response.headers)
+                yield Answer(response.status, headers), self._pieces(response, headers)
+            finally:
+                await connection.aclose()
+        finally:
+            self._free.release()
+
+    async def _sent(
+        self, request: httpcore.Request, connection: httpcore.AsyncConnectionInterface
+    ) -> httpcore.Response:
+        try:
+            return await connection.handle_async_request(request)
         except _FAILED as error:
             raise BrokenOff(self._why(error)) from None
 
@@ -143,16 +143,13 @@ def certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _pool(tls: ssl.SSLContext, proxy: str | None, max_connections: int) -> httpcore.AsyncConnectionPool:
+def _pool(tls: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectionPool:
     if proxy is None:
-        return httpcore.AsyncConnectionPool(
-            ssl_context=tls, max_connections=max_connections, max_keepalive_connections=0, network_backend=Network())
+        return httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=Network())
     address = urlsplit(proxy)
     login = None if address.username is None else (unquote(address.username), unquote(address.password or ""))
     url = httpcore.URL(scheme=address.scheme, host=_host_of(address), port=address.port, target="/")
-    return httpcore.AsyncHTTPProxy(
-        url, proxy_auth=login, ssl_context=tls, max_connections=max_connections, max_keepalive_connections=0,
-        network_backend=Network())
+    return httpcore.AsyncHTTPProxy(url, proxy_auth=login, ssl_context=tls, network_backend=Network())
 
 
 def _headers_of(address: SplitResult, headers: Mapping[str, str]) -> dict[str, str]:
