@@ -41,8 +41,8 @@ class Connection(httpcore.AsyncNetworkStream):
 
     def __init__(self, transport: asyncio.Transport, line: _Line) -> None:
         self._transport, self._line = transport, line
-        # What is written has gone to the system when the write is over: only then it has a limit.
-        transport.set_write_buffer_limits(0)
+        # A write is over when nothing is left of it here: only so it has a limit. (With 0, TLS would pause for nothing.)
+        transport.set_write_buffer_limits(high=1, low=0)
         line.transport = transport
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
