@@ -41,7 +41,8 @@ class Connection(httpcore.AsyncNetworkStream):
 
     def __init__(self, transport: asyncio.Transport, line: _Line) -> None:
         self._transport, self._line = transport, line
-        # A write is over when nothing is left of it here: only so it has a limit. (With 0, TLS would pause for nothing.)
+        # A write is over when nothing is left of it here: only so it has a limit. (With 0, TLS would pause without
+        # a reason.)
         transport.set_write_buffer_limits(high=1, low=0)
         line.transport = transport
 
