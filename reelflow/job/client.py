@@ -27,7 +27,7 @@ from reelflow.errors import (
     QueueUnreachable,
     SubmitUnknown,
 )
-from reelflow.job.answers import resolved_of, words_of
+from reelflow.job.answers import line_of, resolved_of, words_of
 from reelflow.job.content import Content, read_content, read_picture
 from reelflow.job.fetch import fetch, save
 from reelflow.job.form import Form, OnBytes
@@ -95,10 +95,14 @@ class QueueClient:
             self.address, headers, Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout),
             max_connections=max_connections, tls=tls, proxy=proxy,
         )
-        self._forms = Forms(
-            self.base_url, headers, FormPatience(pool_timeout, connect_timeout, write_timeout, read_timeout),
-            max_connections=max_connections, tls=tls, proxy=proxy,
-        )
+        try:
+            self._forms = Forms(
+                self.base_url, headers, FormPatience(pool_timeout, connect_timeout, write_timeout, read_timeout),
+                max_connections=max_connections, tls=tls, proxy=proxy,
+            )
+        except ValueError as error:
+            raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
+                           "DECART_BASE_URL.", field="DECART_BASE_URL") from None
 
     def __repr__(self) -> str:
         return f"QueueClient({self.address!r})"

@@ -27,7 +27,7 @@ class Network(httpcore.AsyncNetworkBackend):
             async with _at_most(timeout, httpcore.ConnectTimeout):
                 transport, line = await asyncio.get_running_loop().create_connection(
                     _Line, host, port, happy_eyeballs_delay=None if has_one else _NEXT_ADDRESS_AFTER)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # A name that can't be one is no Unicode to the resolver.
             raise httpcore.ConnectError(str(error)) from error
         return Connection(transport, line)
 

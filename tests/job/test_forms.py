@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 from scripted import answer, reset, scripted, then
 
-from reelflow.errors import QueueUnreachable
+from reelflow.errors import BadInput, QueueUnreachable
 from reelflow.job.client import QueueClient
 from reelflow.job.form import Form
 from reelflow.job.wire import Wish
@@ -143,3 +143,12 @@ async def test_a_form_is_the_same_where_the_system_can_t_say_what_is_in_memory(
     known = await body()
     monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
     assert await body() == known
+
+
+async def test_an_address_that_can_t_be_one_is_told_in_a_sentence(wish: Wish) -> None:
+    for bad in ("http://127.0.0.1:99999", "http://ü" + "x" * 70):
+        with pytest.raises(BadInput, match="check DECART_BASE_URL"):
+            QueueClient(bad, SecretStr("k"))
+    async with QueueClient("http://a..b", SecretStr("k")) as client:
+        with pytest.raises(QueueUnreachable, match="nothing was bought"):
+            await client.submit(wish)
