@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import functools
 import hashlib
 import logging
 import os
 import shutil
+import struct
+import sys
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 logger = logging.getLogger(__name__)
 
 _LOCK_PAUSE = 0.1
+_LOCKS = "all.lock"
+# Of this kind Python's own fcntl knows only the number: what it takes is as Linux has it on every 64-bit machine.
+_LOCKS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
+_MOST_KNOWN = 4096
+# A file that was changed only just now may be changed once more without its time telling, whose steps some disks make
+# two seconds long.
+_SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._synced: set[Path] = set()
 
     def incoming(self, name: str) -> Path:
         """Where a result called `name` is written before it is kept; the same in each run, so that one goes on."""
@@ -54,10 +65,21 @@ class Store:
     @contextlib.asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:
         """Of all runs that use this folder, one at a time is inside for the same name; a dead one does not count."""
-        with self.incoming(f"{name}.lock").open("ab") as lock:
-            while not _locked(lock):  # noqa: ASYNC110 - the other one may be another process
+        with self._lock_of(name) as (lock, at):
+            while not _locked(lock, at):  # noqa: ASYNC110 - the other one may be another process
                 await asyncio.sleep(_LOCK_PAUSE)
             yield
+
+    @contextlib.contextmanager
+    def _lock_of(self, name: str) -> Iterator[tuple[IO[bytes], int | None]]:
+        """The file to lock for a name, opened, and the byte of it (None: all of it).
+
+        Where the system can lock a byte for one opening of a file, all names share a file: to make a file for each is
+        what costs most of all that is done to bring a small film home.
+        """
+        at = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") if _LOCKS_BYTES else None
+        with self.incoming(_LOCKS if at is not None else f"{name}.lock").open("ab", buffering=0) as lock:
+            yield lock, at
 
     async def keep(self, path: Path, *, leave: bool = False) -> Kept:
         """Move a whole file into the store, under its digest and with its suffix. It must lie on the store's disk.
@@ -86,20 +108,30 @@ class Store:
         return self.root / digest[:2] / f"{digest}{suffix}"
 
     def _keep(self, path: Path, leave: bool) -> Kept:
-        digest = digest_of(path)
-        size = path.stat().st_size
-        place = self._place(digest, path.suffix)
-        place.parent.mkdir(parents=True, exist_ok=True)
         if leave:
             path, left = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part"), path
             shutil.copyfile(left, path)
-        with path.open("rb") as file:
+            suffix = left.suffix
+        else:
+            suffix = path.suffix
+        with path.open("rb", buffering=0) as file:
+            digest, stat = _digest_of(file), os.fstat(file.fileno())
             os.fsync(file.fileno())
-        path.replace(place)
-        for folder in (place.parent, self.root):
-            _sync_folder(folder)
-        _mark_used(place)
-        return Kept(digest, size, place)
+            place = self._place(digest, suffix)
+            self._make_room(place.parent)
+            path.replace(place)
+            _sync_folder(place.parent)
+            # Noted as used, but after the rest: that need not be on the disk.
+            os.utime(file.fileno(), ns=(time.time_ns(), stat.st_mtime_ns))
+        return Kept(digest, stat.st_size, place)
+
+    def _make_room(self, folder: Path) -> None:
+        """Make a folder of ours, and make it outlast a power cut: once, for as long as it is there."""
+        if folder in self._synced and folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(self.root)
+        self._synced.add(folder)
 
     def _find(self, place: Path, digest: str) -> Path | None:
         try:
@@ -120,6 +152,9 @@ class Store:
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for folder, _, names in os.walk(self.root):
             for name in names:
+                if name == _LOCKS:
+                    # Nothing lies in it, and who locks another one is not kept out.
+                    continue
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
@@ -154,19 +189,55 @@ def _mark_used(path: Path) -> None:
 
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return _digest_of(file)
+
+
+def _digest_of(file: FileIO) -> str:
+    """The SHA-256 of what is left of a file, in hex."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of_source(path: Path) -> str:
     """The SHA-256 of a file that others gave us; worked out once for as long as its size and its time stay the same."""
+    seen = _as_it_is(path)
+    if (digest := _known.get(seen)) is not None:
+        return digest
+    is_settled = time.time_ns() - seen.changed > _SETTLED
+    digest = digest_of(path)
+    if is_settled:
+        with _knowing:
+            while len(_known) >= _MOST_KNOWN:
+                del _known[next(iter(_known))]
+            _known[seen] = digest
+    return digest
+
+
+def known_digest(path: Path) -> str | None:
+    """The same where it was worked out before, which takes no time; else None."""
+    return _known.get(_as_it_is(path))
+
+
+class _Seen(NamedTuple):
+    """What a file looks like that has the same bytes as before; times are in nanoseconds.
+
+    `written` is what a copy may set to that of another file; `changed` is the system's own note of the last change.
+    """
+
+    path: str
+    size: int
+    written: int
+    changed: int
+    inode: int
+
+
+def _as_it_is(path: Path) -> _Seen:
     status = path.stat()
-    return _digest_then(path, status.st_size, status.st_mtime_ns, status.st_ino)
+    return _Seen(str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-@functools.lru_cache(maxsize=4096)
-def _digest_then(path: Path, _size: int, _time: int, _inode: int) -> str:
-    return digest_of(path)
+_known: dict[_Seen, str] = {}
+_knowing = threading.Lock()
 
 
 def _sum(files: Iterator[tuple[Path, os.stat_result]]) -> Usage:
@@ -183,9 +254,13 @@ def _in_use(path: Path) -> bool:
         return False
 
 
-def _locked(lock: IO[bytes]) -> bool:
+def _locked(lock: IO[bytes], at: int | None = None) -> bool:
+    """Lock an opened file, or only the byte `at` of it, until it is closed; False where another opening of it has."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if at is None:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0))
     except BlockingIOError:
         return False
     return True

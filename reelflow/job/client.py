@@ -85,6 +85,11 @@ class QueueClient:
         if not address.hostname:
             raise BadInput(f"The queue's address {base_url!r} names no host: check DECART_BASE_URL.",
                            field="DECART_BASE_URL")
+        try:
+            _ = httpx.URL(self.base_url), address.port
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
+                           "DECART_BASE_URL.", field="DECART_BASE_URL") from None
         self.address = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
         self._timeout = httpx.Timeout(
             connect=connect_timeout, write=write_timeout, read=read_timeout, pool=pool_timeout

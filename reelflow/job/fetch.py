@@ -10,9 +10,9 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from reelflow.errors import FetchFailed, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
@@ -52,7 +52,7 @@ async def fetch(
         with _part_of(destination) as part:
             await _fetch_stubbornly(open_content, part, job_id, tries, pause, on_bytes)
             reached(Boundary.BEFORE_RENAME)
-            return part.replace(destination)
+            return part.path.replace(destination)
     except OSError as error:
         raise FetchFailed(
             f"The result of job {job_id} can't be written to {destination.parent} ({error.strerror}): make room and "
@@ -61,17 +61,17 @@ async def fetch(
 
 
 async def _fetch_stubbornly(
-    open_content: OpenContent, part: Path, job_id: str, tries: int, pause: float, on_bytes: OnBytes | None
+    open_content: OpenContent, part: _Part, job_id: str, tries: int, pause: float, on_bytes: OnBytes | None
 ) -> None:
     failed = 0
     while True:
-        before = part.stat().st_size
+        before = part.size
         try:
             return await _fetch_once(open_content, part, on_bytes)
         except KeyRefused:
             raise
         except (QueueFault, QueueBusy, QueueRefused) as fault:
-            failed = 1 if part.stat().st_size - before >= _WORTH_COUNTING else failed + 1
+            failed = 1 if part.size - before >= _WORTH_COUNTING else failed + 1
             if failed >= tries:
                 raise FetchFailed(
                     f"The result of job {job_id} could not be fetched in {tries} tries: "
@@ -88,52 +88,73 @@ async def save(content: Content, destination: Path, *, on_bytes: OnBytes | None 
     """Write content that can be had only once to `destination`, whole or not at all. Raises QueueFault, OSError."""
     part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        await _write(content, part, on_bytes)
+        with _appending(part)[0] as file:
+            await _write(content, file, on_bytes)
         part.replace(destination)
     finally:
         part.unlink(missing_ok=True)
 
 
-async def _fetch_once(open_content: OpenContent, part: Path, on_bytes: OnBytes | None) -> None:
+async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes | None) -> None:
     """One request, from where the part ends if the content is known to be the same, else from the start."""
-    mark = part.with_suffix(".from")
-    have = part.stat().st_size
-    validator = mark.read_text("utf-8") if have and mark.exists() else None
+    have, was_new = part.size, part.is_new
+    validator = part.mark.read_text("utf-8") if have and part.mark.exists() else None
+    part.is_new = False
     try:
         async with open_content(have if validator else 0, validator) as content:
             if content.at == 0:
-                mark.unlink(missing_ok=True)
-                os.truncate(part, 0)
-                if content.validator is not None:
-                    mark.write_text(content.validator, "utf-8")
-            await _write(content, part, on_bytes)
+                if not was_new:
+                    part.mark.unlink(missing_ok=True)
+                    part.file.truncate(0)
+                validator = content.validator
+                if validator is not None:
+                    part.mark.write_text(validator, "utf-8")
+            await _write(content, part.file, on_bytes)
     except QueueRefused as refusal:
         if refusal.status == 416:
             # The part is as long as the whole, or longer: only beginning again can tell which.
-            mark.unlink(missing_ok=True)
+            part.mark.unlink(missing_ok=True)
         raise
-    mark.unlink(missing_ok=True)
+    if validator is not None:
+        part.mark.unlink(missing_ok=True)
 
 
-async def _write(content: Content, part: Path, on_bytes: OnBytes | None) -> None:
-    """Append what comes in to `part`; what has come is there, also where it breaks off. Raises QueueFault, OSError."""
+async def _write(content: Content, file: FileIO, on_bytes: OnBytes | None) -> None:
+    """Append what comes in to a file; what has come is there, also where it breaks off. Raises QueueFault, OSError."""
     came, held = content.at, bytearray()
-    with part.open("ab", buffering=0) as file:
-        try:
-            async for piece in content.pieces:
-                held += piece
-                came += len(piece)
-                if on_bytes is not None:
-                    on_bytes(came, content.total)
-                if len(held) >= _WRITTEN_AT_ONCE:
-                    await asyncio.to_thread(_write_all, file, held)
-                    held.clear()
-                    reached(Boundary.IN_DOWNLOAD)
-        finally:
-            _write_all(file, held)
-        await asyncio.to_thread(os.fsync, file.fileno())
+    try:
+        async for piece in content.pieces:
+            held += piece
+            came += len(piece)
+            if on_bytes is not None:
+                on_bytes(came, content.total)
+            if len(held) >= _WRITTEN_AT_ONCE:
+                written, held = held, bytearray()
+                await _to_its_end(_write_all, file, written)
+                reached(Boundary.IN_DOWNLOAD)
+    except BaseException:
+        _write_all(file, held)
+        raise
+    await _to_its_end(_write_the_last, file, held)
     if came == 0 or (content.total is not None and came != content.total):
         raise QueueFault(f"The content ended after {came} of {content.total or 'unknown'} bytes.")
+
+
+async def _to_its_end(write: Callable[[FileIO, bytearray], None], file: FileIO, held: bytearray) -> None:
+    """Write in a thread, and stay until that has ended: whoever is cancelled must leave nothing that writes on, into a
+    part that another may go on with.
+    """
+    writing = asyncio.ensure_future(asyncio.to_thread(write, file, held))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        raise
+
+
+def _write_the_last(file: FileIO, held: bytearray) -> None:
+    _write_all(file, held)
+    os.fsync(file.fileno())
 
 
 def _write_all(file: FileIO, held: bytearray) -> None:
@@ -142,31 +163,68 @@ def _write_all(file: FileIO, held: bytearray) -> None:
         view = view[file.write(view):]
 
 
+@dataclass(slots=True)
+class _Part:
+    """A part file, opened for appending, and beside it `mark`, which says what it is a part of: one that `is_new` has
+    none.
+    """
+
+    path: Path
+    file: FileIO
+    is_new: bool
+
+    @property
+    def size(self) -> int:
+        """Its bytes so far."""
+        return os.fstat(self.file.fileno()).st_size
+
+    @property
+    def mark(self) -> Path:
+        """Holds the validator of the content that it is a part of."""
+        return self.path.with_suffix(".from")
+
+
+def _appending(path: Path) -> tuple[FileIO, bool]:
+    """A file to append to, and whether it is new; its folder is made where it is missing."""
+    try:
+        return FileIO(path, "a", opener=_create), True
+    except FileExistsError:
+        return FileIO(path, "a"), False
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileIO(path, "a"), False
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o666)
+
+
 @contextlib.contextmanager
-def _part_of(destination: Path) -> Iterator[Path]:
+def _part_of(destination: Path) -> Iterator[_Part]:
     """The part file beside `destination`, locked for us; left behind by a death or a failure, to go on with.
 
     Where somebody else writes that part just now, it is one with a name of its own, with which nobody goes on.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(f"{destination.name}.part")
-    with part.open("ab") as held:
-        if _is_ours(part, held):
-            yield part
+    file, is_new = _appending(part)
+    with file:
+        if _is_ours(part, file):
+            yield _Part(part, file, is_new)
             return
-    own = destination.with_name(f"{destination.name}.{uuid.uuid4().hex[:8]}.part")
-    own.touch()
+    path = destination.with_name(f"{destination.name}.{uuid.uuid4().hex[:8]}.part")
+    own = _Part(path, *_appending(path))
     try:
-        yield own
+        with own.file:
+            yield own
     finally:
-        own.unlink(missing_ok=True)
-        own.with_suffix(".from").unlink(missing_ok=True)
+        own.path.unlink(missing_ok=True)
+        own.mark.unlink(missing_ok=True)
 
 
-def _is_ours(part: Path, held: BinaryIO) -> bool:
+def _is_ours(part: Path, file: FileIO) -> bool:
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The one who held it before may have renamed it into place between our opening and our locking it.
-        return os.path.samestat(part.stat(), os.fstat(held.fileno()))
+        return os.path.samestat(part.stat(), os.fstat(file.fileno()))
     except OSError:
         return False

@@ -17,6 +17,9 @@ _LONGER = 0.5
 _SOON = 0.3
 _TRIED_SOONER = 1 / 8
 _TICKS = 40
+_CROWD = 200
+_CROWDED_TICKS = 4
+_WIDER = 0.05
 _ASKS_PER_SECOND = 200
 
 
@@ -88,7 +91,8 @@ class Turn:
         at another moment, so that one falls on the end of the quickest; where it is known how long jobs take, all do.
         """
         if self._pace.soonest is None:
-            return least * (random.uniform(0.5, 0.7) if self._is_alone else random.uniform(0.25, 1.1))
+            first = least * (random.uniform(0.5, 0.7) if self._is_alone else random.uniform(0.25, 1.1))
+            return self._tick_of_a_crowd(self._began + first, least) - self._began if self._is_crowded else first
         aim = self._aim(self._pace.soonest)
         return aim - least * max(0.0, (aim - least * _SOON) // least)
 
@@ -99,19 +103,46 @@ class Turn:
         """
         begun = time.monotonic()
         self._not_by = begun - self._began
-        spread = 0.0
+        usual = least if apart is None else apart
+        # Those who were submitted together must not ask together ever after; of a crowd, many do.
+        soonest, spread = begun + least + (0.0 if self._is_crowded else usual * random.uniform(0, _WIDER)), 0.0
         if self._pace.soonest is None and not self._is_scout:
-            usual = least if apart is None else apart
             seldom = max(least, usual * _SLOWER, (begun - self._began) * _LONGER)
+            if self._is_crowded:
+                seldom = self._tick_of_a_crowd(begun + seldom, usual) - begun
             if not await self._pace.known_within(min(seldom, longest)):
                 return
             # All of them were waiting for this: they must not ask all at once.
             spread = random.uniform(0, min(least, self._pace.waiting_for / _ASKS_PER_SECOND))
         now = time.monotonic()
-        soonest = max(begun + least, now + spread, now + self._left(now))
-        # Those whose time comes at about the same moment are woken together, which takes a fraction of the CPU.
-        tick = least / _TICKS or 1.0
-        await asyncio.sleep(max(0.0, min(math.ceil(soonest / tick) * tick, begun + longest) - now))
+        aim = max(soonest, now + spread, now + self._left(now))
+        moment = self._moment(aim, aim - soonest, usual) if usual else aim
+        await asyncio.sleep(max(0.0, min(moment, begun + longest) - now))
+
+    def _moment(self, aim: float, room: float, usual: float) -> float:
+        """When those are woken together whose time comes at about `aim`, which takes a fraction of the CPU.
+
+        It is a little later, and more so in a crowd, where `room` says how much later than it might it is asked anyway:
+        a question alone costs three times what it costs among others, since both sides have to be woken for it.
+        """
+        tick = usual / _TICKS
+        if self._is_crowded:
+            crowded = self._tick_of_a_crowd(aim, usual)
+            if crowded - aim <= max(usual * _WIDER, room / 4):
+                return crowded
+        return math.ceil(aim / tick) * tick
+
+    @staticmethod
+    def _tick_of_a_crowd(moment: float, usual: float) -> float:
+        """The next moment at which a crowd asks. A question later by the usual pause, and by half of what that may be
+        wider, is at such a moment again.
+        """
+        tick = usual * (1 + _WIDER / 2) / _CROWDED_TICKS
+        return math.ceil(moment / tick) * tick if tick else moment
+
+    @property
+    def _is_crowded(self) -> bool:
+        return self._pace.waiting_for >= _CROWD
 
     def done(self) -> None:
         """Note that the job is done."""

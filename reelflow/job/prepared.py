@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 _Converter = Callable[[Any], Any] | None
+DRIVER = "reelflow_driver"
+"""The option of a connection that holds SQLite's own beneath it. One that has none is spoken to by SQLAlchemy."""
+
 _DIALECT = sqlite_dialect(paramstyle="qmark")
 
 
@@ -27,10 +30,11 @@ class Prepared:
 
     def row(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """The one row that it finds, by the names of its columns; None where there is none."""
-        if connection.dialect.name != "sqlite":
+        driver = connection.get_execution_options().get(DRIVER)
+        if driver is None:
             found = connection.execute(self._statement, parameters).one_or_none()
             return None if found is None else found._asdict()
-        raw = self._execute(connection, parameters).fetchone()
+        raw = self._execute(driver, parameters).fetchone()
         if raw is None:
             return None
         return {name: value if converter is None or value is None else converter(value)
@@ -38,17 +42,18 @@ class Prepared:
 
     def run(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> int:
         """Do what it says; gives the number of rows that it was done to."""
-        if connection.dialect.name != "sqlite":
+        driver = connection.get_execution_options().get(DRIVER)
+        if driver is None:
             return connection.execute(self._statement, parameters).rowcount
-        return self._execute(connection, parameters).rowcount
+        return self._execute(driver, parameters).rowcount
 
-    def _execute(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _execute(self, driver: sqlite3.Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         text, names, written, converted = self._compiled
-        given = {**written, **parameters}
+        given = {**written, **parameters} if written else parameters
         values = [given[name] for name in names]
         for place, convert in converted:
-            values[place] = convert(values[place])
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+            if values[place] is not None:
+                values[place] = convert(values[place])
         return driver.execute(text, values)
 
     @functools.cached_property
@@ -58,7 +63,7 @@ class Prepared:
         """
         compiled: Any = self._statement.compile(dialect=_DIALECT, column_keys=self._columns)
         bound = {name: parameter for parameter, name in compiled.bind_names.items()}
-        ways = [bound[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in compiled.positiontup]
+        ways = [_way_in(bound[name].type) for name in compiled.positiontup]
         return (
             compiled.string, list(compiled.positiontup),
             {name: parameter.value for name, parameter in bound.items() if not parameter.required},
@@ -71,3 +76,10 @@ class Prepared:
         assert isinstance(self._statement, sa.Select)
         return [(str(column.key), column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None))
                 for column in self._statement.selected_columns]
+
+
+def _way_in(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """How a value of a type is handed to SQLite; None where it is as it is."""
+    if isinstance(kind, sa.types.TypeDecorator) and kind.impl_instance.bind_processor(_DIALECT) is None:
+        return functools.partial(kind.process_bind_param, dialect=_DIALECT)
+    return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)

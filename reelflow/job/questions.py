@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +21,7 @@ from reelflow.job.answers import line_of
 
 if TYPE_CHECKING:
     import aiohttp
+    import yarl
 
 MAX_ANSWER = 256 * 1024
 
@@ -57,6 +59,7 @@ class Questions:
         self._free = asyncio.Semaphore(max_connections)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
+        self._patiences: dict[float | None, aiohttp.ClientTimeout] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -102,18 +105,22 @@ class Questions:
         self, url: str, headers: Mapping[str, str], json: object, read_timeout: float | None
     ) -> aiohttp.ClientResponse:
         session = self._session or await self._opened()
-        from aiohttp import ClientTimeout
-        from yarl import URL
+        if (patience := self._patiences.get(read_timeout)) is None:
+            patience = self._patiences[read_timeout] = self._patience_for(read_timeout)
+        # The headers go with each question and not with the session, which would show a proxy the key too.
+        return await session.request(
+            "GET" if json is None else "POST", _parsed(url), json=json, timeout=patience,
+            headers={**self._headers, **headers} if headers else self._headers, allow_redirects=False,
+            proxy=self._proxy,
+        )
 
-        patience = ClientTimeout(
+    def _patience_for(self, read_timeout: float | None) -> aiohttp.ClientTimeout:
+        from aiohttp import ClientTimeout
+
+        return ClientTimeout(
             # The name's look-up and a proxy's answer count too: `sock_connect` alone leaves them without an end.
             total=None, connect=self._patience.connect, sock_connect=self._patience.connect,
             sock_read=min(self._patience.read, read_timeout or self._patience.read),
-        )
-        # The headers go with each question and not with the session, which would show a proxy the key too.
-        return await session.request(
-            "GET" if json is None else "POST", URL(url, encoded=True), json=json, timeout=patience,
-            headers={**self._headers, **headers}, allow_redirects=False, proxy=self._proxy,
         )
 
     async def _ask_once(
@@ -180,6 +187,14 @@ class Questions:
                 # Its own text holds the address of an object in memory.
                 return line_of(error.os_error.strerror or str(error.os_error))
         return line_of(str(error)).rstrip(".") or type(error).__name__
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(url: str) -> yarl.URL:
+    """An address as it is. A job is asked about by the same one a dozen times."""
+    from yarl import URL
+
+    return URL(url, encoded=True)
 
 
 async def read_short(address: str, pieces: AsyncIterator[bytes]) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from reelflow.errors import BadInput
+from reelflow.job.prepared import DRIVER
 from reelflow.job.schema import LEDGER_URL, database_errors, migrate, reason_of
 
 _T = TypeVar("_T")
@@ -115,7 +116,7 @@ class _InOneThread:
             # A step of the ledger changes a little on many pages, and each goes to the log whole. (Of a file that is
             # there already the pages stay as they are.)
             cursor.execute("PRAGMA page_size=2048")
-            cursor.execute("PRAGMA wal_autocheckpoint=2000")
+            cursor.execute("PRAGMA wal_autocheckpoint=4000")
             # A commit is on the disk when it returns: what was bought must outlast a power cut.
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
@@ -231,7 +232,7 @@ class _InOneThread:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection = connection.execution_options(**{DRIVER: self._driver})
 
 
 @dataclass(slots=True, eq=False)

@@ -71,7 +71,7 @@ async def _wait(
     while True:
         answered = False
         asked_at = time.monotonic()
-        pause = poll_seconds * random.uniform(1.0, 1.1)
+        pause = poll_seconds
         try:
             # An answer that hangs must not outlast the deadline, but the last ask still gets a fair time.
             async with asyncio.timeout(max(end - asked_at, min(poll_seconds, 5.0))):

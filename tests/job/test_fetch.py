@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
 import os
 import random
 import resource
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from scripted import Act, Answer, Asked, Reply, Server, answer, hang_up, reset, 
 
 from reelflow.errors import FetchFailed, KeyRefused
 from reelflow.job.client import QueueClient
+from reelflow.job.content import Content
 from reelflow.job.fetch import fetch
 
 MEDIA = random.Random(1).randbytes(6_000_000)
@@ -207,4 +210,28 @@ async def test_a_disk_that_takes_no_more_is_told_and_leaves_no_result(tmp_path: 
                 await bring(server, target)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not target.exists()
+
+
+async def test_who_is_cancelled_while_a_piece_is_written_leaves_each_byte_once_and_nothing_that_writes_on(
+    tmp_path: Path,
+) -> None:
+    media = random.Random(2).randbytes(64 * 2**20)
+    loop, target = asyncio.get_running_loop(), tmp_path / "result.mp4"
+
+    @contextlib.asynccontextmanager
+    async def content(at: int, validator: str | None) -> AsyncIterator[Content]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield media
+
+        yield Content(0, len(media), ETAG, pieces())
+
+    def cancel_soon(came: int, total: int | None) -> None:
+        # The piece is handed to the disk first, which takes longer than the way back to us.
+        loop.call_soon(fetching.cancel)
+
+    fetching = asyncio.create_task(fetch(content, target, job_id="job-1", on_bytes=cancel_soon))
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    assert (tmp_path / "result.mp4.part").read_bytes() == media
     assert not target.exists()

@@ -15,7 +15,7 @@ from scripted import Server, answer, scripted
 
 from reelflow.errors import JobOverdue, QueueFault
 from reelflow.job.client import QueueClient
-from reelflow.job.pace import Pace
+from reelflow.job.pace import Pace, Turn
 from reelflow.job.wait import wait_for_job
 
 
@@ -194,3 +194,27 @@ async def test_to_wait_for_a_connection_too_long_is_a_fault_that_is_tried_again(
         with pytest.raises(QueueFault, match="could not be reached"):
             await client.status("job")
         first.cancel()
+
+
+async def test_a_crowd_asks_at_a_few_moments_together_and_no_sooner_than_it_may() -> None:
+    pace = Pace()
+    loop, asked, gaps = asyncio.get_running_loop(), [], []
+
+    async def ask(turn: Turn, first: float) -> None:
+        await asyncio.sleep(first)
+        for _ in range(2):
+            begun = loop.time()
+            await turn.pause(1.0, 60.0)
+            gaps.append(loop.time() - begun)
+            asked.append(loop.time())
+
+    with contextlib.ExitStack() as stack:
+        turns = [stack.enter_context(pace.waiting()) for _ in range(300)]
+        firsts = [turn.first(1.0) for turn in turns]
+        pace.learn(0.1)
+        await asyncio.gather(*(ask(turn, first) for turn, first in zip(turns, firsts, strict=True)))
+    tick = 1.025 / 4
+    together = [moment for moment in asked if moment % tick < 0.05]
+    assert len(together) > 0.4 * len(asked), "a fifth of them by chance"
+    assert min(gaps) >= 1.0
+    assert max(gaps) < 1.6

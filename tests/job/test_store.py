@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.store import Store
+from reelflow.store import Store, digest_of_source, known_digest
 
 
 def incoming(store: Store, name: str, content: bytes) -> Path:
@@ -73,3 +73,27 @@ async def test_one_at_a_time_is_inside_for_a_name(tmp_path: Path) -> None:
     assert most == 1
     async with Store(tmp_path).alone("one"), Store(tmp_path).alone("two"):
         pass
+
+
+def test_a_source_is_read_once_for_as_long_as_it_looks_the_same_but_not_when_it_was_changed_only_just_now(
+    tmp_path: Path,
+) -> None:
+    settled = Path(os.__file__)
+    assert digest_of_source(settled) == known_digest(settled) == hashlib.sha256(settled.read_bytes()).hexdigest()
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"one")
+    hour_ago = time.time() - 3600
+    os.utime(path, (hour_ago, hour_ago))
+    assert digest_of_source(path) == hashlib.sha256(b"one").hexdigest()
+    assert known_digest(path) is None, "it says that it is old, and is not"
+    path.write_bytes(b"two")
+    os.utime(path, (hour_ago, hour_ago))
+    assert digest_of_source(path) == hashlib.sha256(b"two").hexdigest()
+
+
+async def test_what_is_locked_for_a_name_is_no_film_of_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    async with store.alone("one"), store.alone("two"):
+        assert (await store.usage()).files == 0
+        assert (await store.clear(unused_for=-60)).files == 0
+        assert len(list((tmp_path / "incoming").iterdir())) == 1
