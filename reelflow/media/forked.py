@@ -7,8 +7,8 @@ ever gets to it; and nothing rests on it: a file whose fork says nothing, for wh
 `run_python`, as all are where the kernel is not Linux.
 
 What we have just encoded ourselves does no harm (it may hold a sound track of the source, which had a fork of its own
-before), and each fork takes longer than to look at a short film does. So one fork stays, and looks at small films of our
-own, one after another, within the same limits but that of the CPU. What it can't say soon is asked of another fork.
+before), and each fork takes longer than to look at a short film does. So one fork stays, and looks at small films of
+our own, one after another, within the same limits but that of the CPU. What it can't say soon is asked of another fork.
 """
 
 from __future__ import annotations
