@@ -6,6 +6,7 @@ import contextlib
 import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import certifi
@@ -22,7 +23,8 @@ class Started(Flow[P, Coroutine[Any, Any, R]]):
 
     Prefect asks its server where results are kept once for a run, and once more for one that has a name, and makes a
     synchronous client each time. Each client reads all certificates that there are, some 25 ms, whether it needs them
-    or not. A run that a worker starts goes Prefect's own way.
+    or not. A run that a worker starts, or a flow with other options, goes Prefect's
+    own way.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:  # type: ignore[override]
@@ -58,10 +60,13 @@ async def _clients() -> AsyncIterator[None]:
 
 def _connecting() -> dict[str, Any] | None:
     api = get_current_settings().api
-    return None if api.tls_insecure_skip_verify else {"verify": _certificates(api.ssl_cert_file)}
+    if api.tls_insecure_skip_verify:
+        return None
+    file = api.ssl_cert_file or certifi.where()
+    return {"verify": _certificates(file, Path(file).stat().st_mtime_ns)}
 
 
-@functools.cache
-def _certificates(file: str | None) -> ssl.SSLContext:
-    """Those of this file, or those that Prefect and httpx take by themselves."""
-    return ssl.create_default_context(cafile=file or certifi.where())
+@functools.lru_cache(maxsize=1)
+def _certificates(file: str, _changed: int) -> ssl.SSLContext:
+    """Those of this file, read anew once it has changed: those that Prefect and httpx take by themselves."""
+    return ssl.create_default_context(cafile=file)

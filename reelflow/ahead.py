@@ -171,10 +171,16 @@ _scenes: ContextVar[_Scenes | None] = ContextVar("scenes_ahead", default=None)
 def preparing_ahead(plan: Plan | None, settings: Settings, *, strict: bool = False) -> Iterator[None]:
     """Begin to prepare the first film of a plan (None: nothing), for `made_ahead` inside the block to find.
 
-    Where films go out in pieces the changes of scene are looked for in its place, for `scenes_ahead` to find. Whatever
+    Where it goes out in pieces the changes of scene are looked for in its place, for `scenes_ahead` to find. Whatever
     goes on when the block ends is ended with it. The work folder has to be there.
     """
-    if plan is not None and not plan.source.is_picture and any(len(job.prepare.pieces) > 1 for job in plan.jobs):
+    if plan is None or not plan.jobs or plan.source.is_picture:
+        yield
+        return
+    if not _can_be_ahead(plan.jobs[0].prepare):
+        if all(len(job.prepare.pieces) <= 1 for job in plan.jobs):
+            yield
+            return
         looking = _Scenes(plan.source, settings)
         looked = _scenes.set(looking)
         try:
@@ -182,9 +188,6 @@ def preparing_ahead(plan: Plan | None, settings: Settings, *, strict: bool = Fal
         finally:
             _scenes.reset(looked)
             looking.stop()
-        return
-    if plan is None or not plan.jobs or not _can_be_ahead(plan.jobs[0].prepare):
-        yield
         return
     with scratch_folder(settings.work_dir) as scratch:
         ahead = _Ahead(plan, settings, scratch, strict=strict)

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _LOCK_PAUSE = 0.1
 _LOCKS = "all.lock"
 # Of this kind Python's own fcntl knows only the number: what it takes is as Linux has it on every 64-bit machine.
-_LOCKS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
+_KNOWS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
 _MOST_KNOWN = 4096
 # A file that was changed only just now may be changed once more without its time telling, whose steps some disks make
 # two seconds long.
@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._locks_bytes: bool | None = None if _KNOWS_BYTES else False
         self._synced: set[Path] = set()
 
     def incoming(self, name: str) -> Path:
@@ -77,7 +78,10 @@ class Store:
         Where the system can lock a byte for one opening of a file, all names share a file: to make a file for each is
         what costs most of all that is done to bring a small film home.
         """
-        at = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") if _LOCKS_BYTES else None
+        if self._locks_bytes is None:
+            with self.incoming(_LOCKS).open("ab", buffering=0) as lock:
+                self._locks_bytes = _can_lock_bytes(lock)
+        at = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") if self._locks_bytes else None
         with self.incoming(_LOCKS if at is not None else f"{name}.lock").open("ab", buffering=0) as lock:
             yield lock, at
 
@@ -199,23 +203,20 @@ def _digest_of(file: FileIO) -> str:
 
 
 def digest_of_source(path: Path) -> str:
-    """The SHA-256 of a file that others gave us; worked out once for as long as its size and its time stay the same."""
-    seen = _as_it_is(path)
-    if (digest := _known.get(seen)) is not None:
-        return digest
-    is_settled = time.time_ns() - seen.changed > _SETTLED
-    digest = digest_of(path)
+    """The SHA-256 of a file; worked out once for as long as its size and its times stay the same."""
+    with path.open("rb", buffering=0) as file:
+        # Of a file that is open: another machine's disk is asked anew then.
+        seen = _as_it_is(path, os.fstat(file.fileno()))
+        if (digest := _known.get(seen)) is not None:
+            return digest
+        is_settled = time.time_ns() - max(seen.written, seen.changed) > _SETTLED
+        digest = _digest_of(file)
     if is_settled:
         with _knowing:
             while len(_known) >= _MOST_KNOWN:
                 del _known[next(iter(_known))]
             _known[seen] = digest
     return digest
-
-
-def known_digest(path: Path) -> str | None:
-    """The same where it was worked out before, which takes no time; else None."""
-    return _known.get(_as_it_is(path))
 
 
 class _Seen(NamedTuple):
@@ -231,8 +232,7 @@ class _Seen(NamedTuple):
     inode: int
 
 
-def _as_it_is(path: Path) -> _Seen:
-    status = path.stat()
+def _as_it_is(path: Path, status: os.stat_result) -> _Seen:
     return _Seen(str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
@@ -260,7 +260,7 @@ def _locked(lock: IO[bytes], at: int | None = None) -> bool:
         if at is None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
-            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0))
+            _ask_for_byte(lock, fcntl.F_WRLCK, at)
     except BlockingIOError:
         return False
     return True
@@ -273,3 +273,16 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def _can_lock_bytes(lock: IO[bytes]) -> bool:
+    """Whether system and disk know locks of one opening: not WSL 1, not each sandbox."""
+    try:
+        _ask_for_byte(lock, fcntl.F_UNLCK, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _ask_for_byte(lock: IO[bytes], kind: int, at: int) -> None:
+    fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", kind, os.SEEK_SET, at, 1, 0))

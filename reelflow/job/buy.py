@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import random
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from reelflow.job.ledger import Ledger, Taken
 from reelflow.job.lost import LostReplies, UnknownPolicy, undecided
 from reelflow.job.submission import Bought, OnEvent, OnStanding, Submission, SubmitRule, picture_name
 from reelflow.job.wire import Wish
-from reelflow.store import Store, digest_of_source, known_digest
+from reelflow.store import Store, digest_of_source
 
 if TYPE_CHECKING:
     from reelflow.job.client import QueueClient
@@ -69,7 +68,7 @@ async def buy(
     tell = on_event or (lambda _: None)
     if resolved is None:
         resolved = await _resolve(client, wish, rule)
-    intent = _intend(wish, client, resolved, await _digests(wish), seconds, cost)
+    intent = await asyncio.to_thread(_intend, wish, client, resolved, seconds, cost)
     reached(Boundary.BEFORE_INTENT)
     watch, dead = Watch(rule.lease), None
     lost = LostReplies(unknown_policy)
@@ -178,27 +177,13 @@ async def _resolve(client: QueueClient, wish: Wish, rule: SubmitRule) -> str:
             await asyncio.sleep(rule.pause_after(failed, error.retry_after))
 
 
-async def _digests(wish: Wish) -> tuple[str, str | None]:
-    """The digests of a wish's film or picture, and of its reference; films for many wishes are read once."""
-    def read(digest: Callable[[Path], str | None]) -> list[str | None]:
-        return [None if path is None else digest(path) for path in (wish.source, wish.reference_image)]
-
+def _intend(wish: Wish, client: QueueClient, resolved: str, seconds: float, cost: Decimal | None) -> Intent:
+    """A wish as the ledger keeps it. Its key rests on what is sent and where, not on paths or times."""
     try:
-        source, reference = read(known_digest)
-        if source is None or (reference is None and wish.reference_image is not None):
-            source, reference = await asyncio.to_thread(read, digest_of_source)
+        source = digest_of_source(wish.source)
+        reference = None if wish.reference_image is None else digest_of_source(wish.reference_image)
     except OSError as error:
         raise BadInput(f"The file {error.filename} can't be read: {error.strerror}.", field="source") from None
-    assert source is not None
-    return source, reference
-
-
-def _intend(
-    wish: Wish, client: QueueClient, resolved: str, digests: tuple[str, str | None], seconds: float,
-    cost: Decimal | None,
-) -> Intent:
-    """A wish as the ledger keeps it. Its key rests on what is sent and where, not on paths or times."""
-    source, reference = digests
     parameters = json.dumps(sorted(wish.fields()))
     named = json.dumps([1, client.identity, resolved, source, reference, parameters])
     return Intent(

@@ -17,6 +17,7 @@ from pathlib import Path
 from reelflow.errors import FetchFailed, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
 from reelflow.job.content import Content
+from reelflow.job.disk import in_thread
 from reelflow.job.form import OnBytes
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes 
     try:
         async with open_content(have if validator else 0, validator) as content:
             if content.at == 0:
-                if not was_new:
+                if not was_new or have:
                     part.mark.unlink(missing_ok=True)
                     part.file.truncate(0)
                 validator = content.validator
@@ -115,7 +116,7 @@ async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes 
             # The part is as long as the whole, or longer: only beginning again can tell which.
             part.mark.unlink(missing_ok=True)
         raise
-    if validator is not None:
+    if validator is not None or not was_new:
         part.mark.unlink(missing_ok=True)
 
 
@@ -130,26 +131,14 @@ async def _write(content: Content, file: FileIO, on_bytes: OnBytes | None) -> No
                 on_bytes(came, content.total)
             if len(held) >= _WRITTEN_AT_ONCE:
                 written, held = held, bytearray()
-                await _to_its_end(_write_all, file, written)
+                await in_thread(_write_all, file, written)
                 reached(Boundary.IN_DOWNLOAD)
     except BaseException:
         _write_all(file, held)
         raise
-    await _to_its_end(_write_the_last, file, held)
+    await in_thread(_write_the_last, file, held)
     if came == 0 or (content.total is not None and came != content.total):
         raise QueueFault(f"The content ended after {came} of {content.total or 'unknown'} bytes.")
-
-
-async def _to_its_end(write: Callable[[FileIO, bytearray], None], file: FileIO, held: bytearray) -> None:
-    """Write in a thread, and stay until that has ended: whoever is cancelled must leave nothing that writes on, into a
-    part that another may go on with.
-    """
-    writing = asyncio.ensure_future(asyncio.to_thread(write, file, held))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        raise
 
 
 def _write_the_last(file: FileIO, held: bytearray) -> None:

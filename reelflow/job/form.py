@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from io import FileIO
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from reelflow.errors import BadInput
 from reelflow.job.boundary import Boundary, reached
+from reelflow.job.disk import in_thread
 from reelflow.job.wire import Wish
 
 OnBytes = Callable[[int, int | None], None]
@@ -72,7 +72,7 @@ class Form:
                 yield before
                 while left:
                     # In a thread: a slow disk must not hold up the polls of other jobs.
-                    piece = _at_hand(file, min(_PIECE, left)) or await asyncio.to_thread(file.read, min(_PIECE, left))
+                    piece = _at_hand(file, min(_PIECE, left)) or await in_thread(file.read, min(_PIECE, left))
                     if not piece:
                         raise BadInput(f"The file {path} became shorter while it was sent; nothing was bought.")
                     left -= len(piece)

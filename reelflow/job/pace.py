@@ -123,7 +123,7 @@ class Turn:
         """When those are woken together whose time comes at about `aim`, which takes a fraction of the CPU.
 
         It is a little later, and more so in a crowd, where `room` says how much later than it might it is asked anyway:
-        a question alone costs three times what it costs among others, since both sides have to be woken for it.
+        a question alone costs several times what it costs among others, since both sides have to be woken for it.
         """
         tick = usual / _TICKS
         if self._is_crowded:

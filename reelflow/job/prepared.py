@@ -80,6 +80,8 @@ class Prepared:
 
 def _way_in(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
     """How a value of a type is handed to SQLite; None where it is as it is."""
-    if isinstance(kind, sa.types.TypeDecorator) and kind.impl_instance.bind_processor(_DIALECT) is None:
-        return functools.partial(kind.process_bind_param, dialect=_DIALECT)
+    if isinstance(kind, sa.types.TypeDecorator):
+        inner = kind.impl_instance.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+        if inner is None:
+            return functools.partial(kind.process_bind_param, dialect=_DIALECT)
     return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)

@@ -13,6 +13,7 @@ import contextlib
 import json
 import struct
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -314,10 +315,26 @@ def tell(arguments: Sequence[str]) -> str:
     return json.dumps(found)
 
 
+def rehearse() -> None:
+    """Look at a film of our own making, as at any: its decoder's tables and Python's own notes are there from then on,
+    which saves each fork a sixth of its CPU.
+    """
+    with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
+        path = Path(folder, "film.mp4")
+        with av.open(str(path), "w") as film:
+            stream = film.add_stream("libx264", rate=20, options={"preset": "ultrafast"})
+            stream.width, stream.height, stream.pix_fmt, stream.thread_count = 64, 36, "yuv420p", 1
+            for _ in range(_LOOKED_AT):
+                film.mux(stream.encode(VideoFrame(64, 36, "yuv420p")))
+            film.mux(stream.encode(None))
+        for _ in range(2):
+            tell([str(path)])
+
+
 def main(arguments: Sequence[str]) -> None:
     """Print the facts of the one file that is named; with `--fork`, answer for each that is asked."""
     if arguments[0] == "--fork":
-        serve(tell)
+        serve(tell, rehearse)
     else:
         sys.stdout.write(tell(arguments))
 

@@ -6,8 +6,9 @@ a tenth of a second of CPU, a fork some milliseconds. The child that forks never
 ever gets to it; and nothing rests on it: a file whose fork says nothing, for whatever reason, is looked at once more by
 `run_python`, as all are where the kernel is not Linux.
 
-What we have just encoded ourselves does no harm, and each fork takes longer than to look at a short film does. So one
-fork stays, and looks at small films of our own, one after another.
+What we have just encoded ourselves does no harm (it may hold a sound track of the source, which had a fork of its own
+before), and each fork takes longer than to look at a short film does. So one fork stays, and looks at small films of
+our own, one after another, within the same limits but that of the CPU. What it can't say soon is asked of another fork.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import select
@@ -24,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from reelflow.errors import MediaFailed, MediaTimeout
 from reelflow.media.limits import Limits, die_with_parent, set_limits
@@ -34,6 +36,8 @@ _DOOR = 3
 _MOST_ASKED = 65_536
 _END = b"\n"
 _STAY = b"stay"
+_MANY = 10
+_SOON = 5.0
 
 Answer = Callable[[Sequence[str]], str]
 
@@ -72,7 +76,11 @@ class _Child:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._open_to(theirs)
+            try:
+                self._open_to(theirs)
+            except OSError:
+                ours.close()
+                raise
         # Whoever asks must never be held up.
         ours.setblocking(False)
         return ours
@@ -152,9 +160,14 @@ async def run_forked(
     """
     begun = time.monotonic()
     if sys.platform == "linux":
-        children = _children(module)
-        child = children.resident if harmless else children.forker
-        if (said := await _said(child, module, arguments, timeout, limits, max_output)) is not None:
+        children, said = _children(module), None
+        if harmless:
+            with contextlib.suppress(MediaTimeout):  # others may stand before it
+                said = await _said(children.resident, module, arguments, min(timeout, _SOON), limits, max_output)
+        if said is None:
+            left = max(0.0, timeout - (time.monotonic() - begun)) if harmless else timeout
+            said = await _said(children.forker, module, arguments, left, limits, max_output)
+        if said is not None:
             return Ended(said, "", Progress())
     # What the fork has taken is not given a second time.
     left = max(0.0, timeout - (time.monotonic() - begun))
@@ -188,15 +201,21 @@ async def _said(
     return bytes(said) if said.endswith(_END) else None
 
 
-def serve(answer: Answer) -> None:
-    """The child's side: fork for each that is asked, until nobody can ask any more."""
+def serve(answer: Answer, rehearse: Callable[[], None]) -> None:
+    """The child's side: fork for each that is asked, until nobody can ask any more.
+
+    Once many were asked, `rehearse` what the forks do: they find in memory then what each of them would make.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended by itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is told to the parent, which then is gone
     door = socket.socket(fileno=_DOOR)
-    while True:
+    for number in itertools.count(1):
         asked, descriptors, _, _ = socket.recv_fds(door, _MOST_ASKED, 1)
         if not asked:
             return
+        if number == _MANY:
+            with contextlib.suppress(Exception):  # nothing rests on it
+                rehearse()
         answers, parent = socket.socket(fileno=descriptors[0]), os.getpid()
         with answers:
             try:
@@ -206,10 +225,12 @@ def serve(answer: Answer) -> None:
             if forked == 0:
                 # Whatever a file may do to its fork, that must not get at what others ask.
                 door.close()
-                (_stay if asked == _STAY else _answer_once)(asked, answers, parent, answer)
+                if asked == _STAY:
+                    _stay(answers, parent, answer)
+                _answer_once(asked, answers, parent, answer)
 
 
-def _stay(asked: bytes, door: socket.socket, parent: int, answer: Answer) -> None:
+def _stay(door: socket.socket, parent: int, answer: Answer) -> None:
     """All harmless files, one after another, in a process that never returns."""
     code = 1
     try:
@@ -218,13 +239,14 @@ def _stay(asked: bytes, door: socket.socket, parent: int, answer: Answer) -> Non
             asked, descriptors, _, _ = socket.recv_fds(door, _MOST_ASKED, 1)
             if not asked:
                 break
-            with socket.socket(fileno=descriptors[0]) as answers:
-                arguments, timeout, _ = json.loads(asked)
+            # A file that is gone by now, or someone who does not want to know any more, is nothing to the next one.
+            with socket.socket(fileno=descriptors[0]) as answers, contextlib.suppress(OSError):
+                arguments, timeout, limits = json.loads(asked)
+                set_limits(replace(Limits(**limits), cpu_seconds=None))
                 signal.alarm(int(timeout) + 2)
                 said = answer(arguments)
-                signal.alarm(0)
-                with contextlib.suppress(OSError):  # whoever asked does not want to know any more
-                    answers.sendall(said.encode() + _END)
+                answers.sendall(said.encode() + _END)
+            signal.alarm(0)
         code = 0
     finally:
         os._exit(code)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _NICE = 10
+_OPTION = b"pdeathsig"
 _BLOCK = 512  # POSIX has `ulimit -f` count these; memory is counted in KiB
 
 
@@ -111,9 +112,13 @@ def _allowed(which: int, value: int) -> int:
 
 @functools.cache
 def _setpriv() -> str | None:
-    """The program of util-linux; busybox has one of that name that can do less."""
+    """The program of util-linux, from 2.33 on; an older one can do less, and so can busybox's."""
     found = shutil.which("setpriv") if sys.platform == "linux" else None
-    return found if found is not None and Path(found).resolve().name == "setpriv" else None
+    try:
+        is_able = found is not None and Path(found).resolve().name == "setpriv" and _OPTION in Path(found).read_bytes()
+    except OSError:
+        return None
+    return found if is_able else None
 
 
 @functools.cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_KEY, PREFECT_API_SSL_CERT_FILE, temporary_settings
 
 from flows import started
 
@@ -26,3 +29,19 @@ async def test_all_of_a_run_and_of_runs_within_it_share_one_client_of_each_kind(
     assert len({id(client) for client, _ in seen}) == len({id(client) for _, client in seen}) == 1
     await whole(0)
     assert len({id(client) for client, _ in seen}) == 2
+
+
+async def test_they_bring_the_key_and_trust_whom_prefect_s_settings_name(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    @started.flow()
+    async def whole() -> None:
+        seen.extend((get_client(), get_client(sync_client=True)))
+
+    own = tmp_path / "own.pem"
+    own.write_text(Path(certifi.where()).read_text("utf-8"), "utf-8")
+    with temporary_settings({PREFECT_API_KEY: "a key", PREFECT_API_SSL_CERT_FILE: str(own)}):
+        await whole()
+    assert [client._client.headers["Authorization"] for client in seen] == ["Bearer a key"] * 2
+    with temporary_settings({PREFECT_API_SSL_CERT_FILE: str(tmp_path / "none.pem")}), pytest.raises(FileNotFoundError):
+        await whole()

@@ -227,8 +227,10 @@ async def test_who_is_cancelled_while_a_piece_is_written_leaves_each_byte_once_a
         yield Content(0, len(media), ETAG, pieces())
 
     def cancel_soon(came: int, total: int | None) -> None:
-        # The piece is handed to the disk first, which takes longer than the way back to us.
+        # The piece is handed to the disk first, which takes longer than the way back to us. Told twice, as by a
+        # second signal.
         loop.call_soon(fetching.cancel)
+        loop.call_soon(loop.call_soon, fetching.cancel)
 
     fetching = asyncio.create_task(fetch(content, target, job_id="job-1", on_bytes=cancel_soon))
     with pytest.raises(asyncio.CancelledError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from reelflow.store import Store, digest_of_source, known_digest
+from reelflow.store import Store, digest_of_source
 
 
 def incoming(store: Store, name: str, content: bytes) -> Path:
@@ -75,20 +78,14 @@ async def test_one_at_a_time_is_inside_for_a_name(tmp_path: Path) -> None:
         pass
 
 
-def test_a_source_is_read_once_for_as_long_as_it_looks_the_same_but_not_when_it_was_changed_only_just_now(
+def test_a_source_that_was_changed_is_read_again_though_its_size_and_its_time_say_that_it_is_old(
     tmp_path: Path,
 ) -> None:
-    settled = Path(os.__file__)
-    assert digest_of_source(settled) == known_digest(settled) == hashlib.sha256(settled.read_bytes()).hexdigest()
-    path = tmp_path / "film.mp4"
-    path.write_bytes(b"one")
-    hour_ago = time.time() - 3600
-    os.utime(path, (hour_ago, hour_ago))
-    assert digest_of_source(path) == hashlib.sha256(b"one").hexdigest()
-    assert known_digest(path) is None, "it says that it is old, and is not"
-    path.write_bytes(b"two")
-    os.utime(path, (hour_ago, hour_ago))
-    assert digest_of_source(path) == hashlib.sha256(b"two").hexdigest()
+    path, hour_ago = tmp_path / "film.mp4", time.time() - 3600
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        os.utime(path, (hour_ago, hour_ago))
+        assert [digest_of_source(path) for _ in range(2)] == [hashlib.sha256(content).hexdigest()] * 2
 
 
 async def test_what_is_locked_for_a_name_is_no_film_of_the_store(tmp_path: Path) -> None:
@@ -97,3 +94,40 @@ async def test_what_is_locked_for_a_name_is_no_film_of_the_store(tmp_path: Path)
         assert (await store.usage()).files == 0
         assert (await store.clear(unused_for=-60)).files == 0
         assert len(list((tmp_path / "incoming").iterdir())) == 1
+
+
+async def test_one_at_a_time_is_inside_for_a_name_in_another_process_too(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom reelflow.store import Store\n"
+        "async def main():\n    async with Store(Path(sys.argv[1])).alone('one'):\n"
+        "        print('inside', flush=True)\n        sys.stdin.readline()\nasyncio.run(main())\n"
+    )
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+    assert other.stdout is not None and other.stdin is not None
+    assert await other.stdout.readline() == b"inside\n"
+    store = Store(tmp_path)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), store.alone("one"):
+            pass
+    async with store.alone("two"):
+        other.stdin.write(b"\n")
+        async with asyncio.timeout(30), store.alone("one"):
+            pass
+    await other.wait()
+
+
+async def test_where_the_system_can_t_lock_a_byte_there_is_a_file_for_each_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuses)
+    store = Store(tmp_path)
+    async with store.alone("one"):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3), Store(tmp_path).alone("one"):
+                pass
+        async with store.alone("two"):
+            assert {"one.lock", "two.lock"} <= {path.name for path in (tmp_path / "incoming").iterdir()}

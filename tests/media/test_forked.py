@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.errors import MediaTimeout
+from reelflow.errors import MediaFailed, MediaTimeout
 from reelflow.media.forked import run_forked
 from reelflow.media.limits import Limits
 from reelflow.media.probe import probe, probe_encoded
@@ -162,6 +162,25 @@ async def test_films_of_our_own_are_looked_at_by_one_fork_which_stays(tmp_path: 
             await asyncio.sleep(0.001)
     os.utime(films[1])
     assert await probe_encoded(films[1]) == looked[0]
+
+
+async def test_a_film_of_our_own_that_is_gone_is_told_and_keeps_the_one_that_stays(
+    tmp_path: Path, ffmpeg: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=64x36:r=20:d=0.5", f"file:{film}"], ffmpeg=ffmpeg, timeout=60)
+    before = await probe_encoded(film)
+    there = {pid for pid in forks() if sockets_of(pid)}
+    with pytest.raises(MediaFailed):
+        await run_forked(EXAMINE, [str(tmp_path / "gone.mp4")], timeout=60, limits=Limits(), harmless=True)
+    os.utime(film)
+    assert await probe_encoded(film) == before
+    assert {pid for pid in forks() if sockets_of(pid)} == there
+
+
+async def test_a_film_that_takes_long_is_asked_of_a_fork_of_its_own(long_film: Path) -> None:
+    films = [run_forked(EXAMINE, [str(long_film)], timeout=60, limits=Limits(), harmless=True) for _ in range(12)]
+    assert all(b'"frames": 108000' in told.stdout for told in await asyncio.gather(*films))
 
 
 def sockets_of(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,13 +23,22 @@ from reelflow.media.run import run_ffmpeg
 asyncio.run(run_ffmpeg([sys.argv[2]], ffmpeg=Path(sys.argv[1]), timeout=60, limits=Limits(
     cpu_seconds=7, memory_bytes=3 * 2**30, file_bytes=2**20, gives_way=True)))
 """
-PATHS = {"by the system's tools": "/usr/bin:/bin", "by a fork": "/nowhere"}
 
 
-@pytest.fixture(params=PATHS.values(), ids=PATHS)
-def path(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["by the system's tools", "by a fork", "by a fork, past tools that are too old"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The PATH of whoever starts ffmpeg."""
-    return str(request.param)
+    if request.param == "by a fork":
+        return "/nowhere"
+    if "too old" in request.param:
+        old = tmp_path / "old"
+        old.mkdir()
+        (old / "setpriv").write_text("#!/bin/sh\necho unrecognized option >&2\nexit 1\n", "utf-8")
+        (old / "setpriv").chmod(0o755)
+        return f"{old}:/usr/bin:/bin"
+    if shutil.which("setpriv", path="/usr/bin:/bin") is None:
+        pytest.skip("util-linux is not installed")
+    return "/usr/bin:/bin"
 
 
 def program(folder: Path, does: str) -> Path:
