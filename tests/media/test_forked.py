@@ -122,6 +122,9 @@ async def test_each_fork_has_the_limits_that_its_own_film_is_given(long_film: Pa
         assert f"Max cpu time {number} {number} " in told
         assert f"Max address space {number * 2**30} {number * 2**30} " in told
         await asked
+        async with asyncio.timeout(30):
+            while at_work():  # it has answered, and is on its way out
+                await asyncio.sleep(0.001)
 
 
 async def test_a_film_that_kills_its_fork_harms_no_other_and_is_looked_at_again(
