@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from reelflow.destination import check_folder
 from reelflow.job.client import QueueClient
 from reelflow.job.ledger import Ledger
+from reelflow.media.probe import expect_files
 from reelflow.media.run import find_ffmpeg
 from reelflow.scratch import scratch_folder
 from reelflow.settings import Settings, read_settings
@@ -70,6 +71,7 @@ async def open_run(settings: Settings | None = None) -> AsyncIterator[Run]:
     settings = settings or read_settings()
     _keep_what_is_imported()
     ffmpeg = find_ffmpeg(settings.ffmpeg)
+    expect_files()
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
     async with contextlib.AsyncExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(settings.work_dir))
