@@ -56,7 +56,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("CPU in all, against the SDK", "cpu", None, "SDK gather"),
             Row("requests, against the SDK", "requests", None, "SDK gather"),
         ),
-        rounds=3, warm_up=False, look=partial(_look, room, made),
+        rounds=2, warm_up=False, look=partial(_look, room, made),
     )
 
 
