@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 from scripted import answer, reset, scripted, then
 
-from reelflow.errors import BadInput, QueueUnreachable
+from reelflow.errors import BadInput, QueueFault, QueueUnreachable
 from reelflow.job.client import QueueClient
 from reelflow.job.form import Form
 from reelflow.job.wire import Wish
@@ -152,3 +152,22 @@ async def test_an_address_that_can_t_be_one_is_told_in_a_sentence(wish: Wish) ->
     async with QueueClient("http://a..b", SecretStr("k")) as client:
         with pytest.raises(QueueUnreachable, match="nothing was bought"):
             await client.submit(wish)
+
+
+async def test_a_proxy_that_takes_a_connection_and_says_nothing_is_given_up(
+    wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        async with (
+            asyncio.timeout(30),
+            QueueClient("https://queue.invalid", SecretStr("k"), connect_timeout=0.2, read_timeout=0.2) as client,
+        ):
+            with pytest.raises(QueueFault, match="could not be reached"):
+                await client.status("job-1")
+            with pytest.raises(QueueUnreachable, match="nothing was bought"):
+                await client.submit(wish)
