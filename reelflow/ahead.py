@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reelflow.compile import whole_span
 from reelflow.kept import find_kept, key_of, words_of
@@ -163,6 +163,7 @@ class _Scenes(_InThread[tuple[float, ...]]):
         return self._said()
 
 
+_Going = TypeVar("_Going", bound=_InThread[Any])
 _ahead: ContextVar[_Ahead | None] = ContextVar("ahead", default=None)
 _scenes: ContextVar[_Scenes | None] = ContextVar("scenes_ahead", default=None)
 
@@ -181,22 +182,25 @@ def preparing_ahead(plan: Plan | None, settings: Settings, *, strict: bool = Fal
         if all(len(job.prepare.pieces) <= 1 for job in plan.jobs):
             yield
             return
-        looking = _Scenes(plan.source, settings)
-        looked = _scenes.set(looking)
-        try:
+        with _going_on(_scenes, _Scenes(plan.source, settings)):
             yield
-        finally:
-            _scenes.reset(looked)
-            looking.stop()
         return
-    with scratch_folder(settings.work_dir) as scratch:
-        ahead = _Ahead(plan, settings, scratch, strict=strict)
-        token = _ahead.set(ahead)
-        try:
-            yield
-        finally:
-            _ahead.reset(token)
-            ahead.stop()
+    with (
+        scratch_folder(settings.work_dir) as scratch,
+        _going_on(_ahead, _Ahead(plan, settings, scratch, strict=strict)),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _going_on(where: ContextVar[_Going | None], what: _Going) -> Iterator[None]:
+    """Have it found there while the block lasts, and ended behind it."""
+    token = where.set(what)
+    try:
+        yield
+    finally:
+        where.reset(token)
+        what.stop()
 
 
 async def made_ahead(

@@ -20,7 +20,7 @@ from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
 from reelflow.media.geometry import Size
 from reelflow.media.joining import Joining, OnPiece
-from reelflow.media.limits import Limits, film_limits
+from reelflow.media.limits import film_limits
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
@@ -152,7 +152,7 @@ async def find_scenes(
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
         told = Path(folder, "scenes.txt")
         await run_ffmpeg(scene_arguments(film, span, told), ffmpeg=ffmpeg, timeout=timeout,
-                         limits=Limits(gives_way=gives_way))
+                         limits=replace(film_limits(timeout), gives_way=gives_way))
         text = told.read_text("ascii", "replace") if told.exists() else ""
     return tuple(span.begin + float(moment) for moment in _SCENE.findall(text))
 
