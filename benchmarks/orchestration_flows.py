@@ -35,10 +35,13 @@ async def empties(count: int) -> None:
 
 
 async def count_tasks(flow_run: str) -> int:
-    """How many task runs a flow run had."""
+    """How many task runs a flow run had. The server writes them down some time after they have ended."""
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
+    found = -1
     async with get_client() as client:
-        found = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)])))
-    return len(found)
+        while (before := found) < (found := len(await client.read_task_runs(flow_run_filter=of_run))):
+            await asyncio.sleep(1)
+    return before
 
 
 async def settle() -> None:
