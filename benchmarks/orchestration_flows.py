@@ -37,11 +37,12 @@ async def empties(count: int) -> None:
 async def count_tasks(flow_run: str) -> int:
     """How many task runs a flow run had. The server writes them down some time after they have ended."""
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
-    found = -1
+    before, found = -1, 0
     async with get_client() as client:
-        while (before := found) < (found := len(await client.read_task_runs(flow_run_filter=of_run))):
-            await asyncio.sleep(1)
-    return before
+        while before < found or not found:
+            await settle()
+            before, found = found, len(await client.read_task_runs(flow_run_filter=of_run))
+    return found
 
 
 async def settle() -> None:

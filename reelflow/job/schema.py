@@ -41,7 +41,10 @@ class Utc(sa.types.TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else value.astimezone(dt.UTC).isoformat(timespec="microseconds")
+        if value is None:
+            return None
+        in_utc = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        return in_utc.isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
         return None if value is None else dt.datetime.fromisoformat(value)

@@ -31,22 +31,28 @@ def keys(connection: sa.Connection) -> list[str]:
     return list(connection.execute(sa.select(claims.c.key).order_by(claims.c.key)).scalars())
 
 
-async def test_many_at_once_are_each_done_whole_and_in_one_thread(work_dir: Path) -> None:
-    transactions = await opened(address_of(None, work_dir))
+# What `quick` says of a disk: no commit is quick enough for the loop to stand still meanwhile, or each is.
+IN_THREAD, IN_LOOP = 0.0, float("inf")
+
+
+@pytest.mark.parametrize("quick", [IN_THREAD, IN_LOOP])
+async def test_many_at_once_are_each_done_whole_and_in_one_thread(work_dir: Path, quick: float) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=quick)
     threads = await asyncio.gather(*(
         transactions.run(lambda connection, number=number: write(connection, f"{number:03}")) for number in range(100)))
     assert len(set(threads)) == 1
-    assert threads[0] != threading.get_ident()
+    assert (threads[0] == threading.get_ident()) is (quick == IN_LOOP)
     assert await transactions.run(keys) == [f"{number:03}" for number in range(100)]
     await transactions.close()
 
 
-async def test_what_goes_wrong_in_the_middle_leaves_nothing(work_dir: Path) -> None:
+@pytest.mark.parametrize("quick", [IN_THREAD, IN_LOOP])
+async def test_what_goes_wrong_in_the_middle_leaves_nothing(work_dir: Path, quick: float) -> None:
     def write_and_fail(connection: sa.Connection) -> None:
         write(connection, "half")
         raise LookupError("in the middle")
 
-    transactions = await opened(address_of(None, work_dir))
+    transactions = await opened(address_of(None, work_dir), quick=quick)
     with pytest.raises(LookupError, match="in the middle"):
         await transactions.run(write_and_fail)
     assert await transactions.run(keys) == []
@@ -61,7 +67,7 @@ async def test_one_that_is_cancelled_is_rolled_back_before_its_caller_goes_on(wo
         begun.set()
         assert go_on.wait(10)
 
-    transactions = await opened(address_of(None, work_dir))
+    transactions = await opened(address_of(None, work_dir), quick=IN_THREAD)
     slow = asyncio.create_task(transactions.run(write_slowly))
     assert await asyncio.to_thread(begun.wait, 10)
     slow.cancel()
@@ -84,7 +90,7 @@ async def test_two_who_have_the_file_open_wait_for_each_other(work_dir: Path) ->
         write(connection, f"after {len(seen)}")
         return seen
 
-    one, other = [await opened(address_of(None, work_dir)) for _ in range(2)]
+    one, other = [await opened(address_of(None, work_dir), quick=IN_THREAD) for _ in range(2)]
     first = asyncio.create_task(one.run(read_and_write))
     assert await asyncio.to_thread(begun.wait, 10)
     second = asyncio.create_task(other.run(read_and_write))
@@ -110,7 +116,7 @@ async def test_those_who_wait_at_the_same_moment_share_one_commit_and_one_s_erro
         write(connection, "half")
         raise LookupError("in the middle")
 
-    transactions = await opened(address_of(None, work_dir))
+    transactions = await opened(address_of(None, work_dir), quick=IN_THREAD)
     waiting = [asyncio.create_task(transactions.run(listen_and_hold))]
     assert await asyncio.to_thread(begun.wait, 10)
     waiting += [asyncio.create_task(transactions.run(work)) for work in (
@@ -137,7 +143,7 @@ async def test_where_the_shared_commit_fails_nobody_takes_his_work_for_done(work
         begun.set()
         assert go_on.wait(10)
 
-    transactions = await opened(address_of(None, work_dir))
+    transactions = await opened(address_of(None, work_dir), quick=IN_THREAD)
     waiting = [asyncio.create_task(transactions.run(write_and_break))]
     assert await asyncio.to_thread(begun.wait, 10)
     waiting.append(asyncio.create_task(transactions.run(lambda connection: write(connection, "beside it"))))
@@ -159,7 +165,7 @@ async def test_one_of_several_that_is_cancelled_takes_only_its_own_work_back(wor
         begun.set()
         assert go_on.wait(10)
 
-    transactions = await opened(address_of(None, work_dir))
+    transactions = await opened(address_of(None, work_dir), quick=IN_THREAD)
     held, slow, other = [asyncio.create_task(transactions.run(work)) for work in (
         lambda connection: all_there.wait(10), write_slowly, lambda connection: write(connection, "other"))]
     await asyncio.sleep(0)
@@ -172,6 +178,61 @@ async def test_one_of_several_that_is_cancelled_takes_only_its_own_work_back(wor
         await slow
     await asyncio.gather(held, other)
     assert await transactions.run(keys) == ["other"]
+    await transactions.close()
+
+
+async def test_those_who_ask_in_the_same_turn_of_the_loop_share_one_commit_and_one_s_error_is_only_his(
+    work_dir: Path
+) -> None:
+    said: list[str] = []
+
+    def listen(connection: sa.Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(said.append)
+
+    def write_and_fail(connection: sa.Connection) -> None:
+        write(connection, "half")
+        raise LookupError("in the middle")
+
+    transactions = await opened(address_of(None, work_dir), quick=IN_LOOP)
+    waiting = [asyncio.create_task(transactions.run(work)) for work in (
+        listen, lambda connection: write(connection, "second"), write_and_fail,
+        lambda connection: write(connection, "cancelled"), lambda connection: write(connection, "last"))]
+    await asyncio.sleep(0)
+    waiting[3].cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [type(None), int, LookupError, asyncio.CancelledError, int]
+    assert said.count("COMMIT") == 1
+    assert await transactions.run(keys) == ["last", "second"]
+    await transactions.close()
+
+
+async def test_what_was_asked_before_the_end_is_done(work_dir: Path) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=IN_LOOP)
+    asked = asyncio.create_task(transactions.run(lambda connection: write(connection, "last")))
+    await asyncio.sleep(0)
+    await transactions.close()
+    await asked
+    transactions = await opened(address_of(None, work_dir))
+    assert await transactions.run(keys) == ["last"]
+    await transactions.close()
+
+
+async def test_a_locked_file_is_waited_for_by_the_thread_while_the_loop_goes_on(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=IN_LOOP)
+    held.execute("BEGIN IMMEDIATE")
+    first, second = [asyncio.create_task(transactions.run(lambda connection, key=key: write(connection, key)))
+                     for key in "ab"]
+    ready, _ = await asyncio.wait({first, second}, timeout=0.1)
+    assert not ready
+    held.rollback()
+    threads = {await first, await second}
+    assert threading.get_ident() not in threads
+    assert await transactions.run(lambda connection: write(connection, "c")) == threading.get_ident()
+    assert await transactions.run(keys) == ["a", "b", "c"]
     await transactions.close()
 
 
@@ -190,8 +251,11 @@ def held(work_dir: Path) -> Iterator[sqlite3.Connection]:
         yield raw
 
 
-async def test_a_locked_file_is_waited_for_as_long_as_was_said(work_dir: Path, held: sqlite3.Connection) -> None:
-    transactions = await opened(address_of(None, work_dir), patience=0.5)
+@pytest.mark.parametrize("quick", [IN_THREAD, IN_LOOP])
+async def test_a_locked_file_is_waited_for_as_long_as_was_said(
+    work_dir: Path, held: sqlite3.Connection, quick: float
+) -> None:
+    transactions = await opened(address_of(None, work_dir), patience=0.5, quick=quick)
     held.execute("BEGIN IMMEDIATE")
     async with asyncio.timeout(10):
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -226,10 +290,11 @@ async def test_a_closed_ledger_is_one_file_that_can_be_copied(work_dir: Path) ->
         assert copy.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
 
 
+@pytest.mark.parametrize("quick", [IN_THREAD, IN_LOOP])
 async def test_whoever_is_cancelled_does_not_wait_for_a_locked_file(
-    work_dir: Path, held: sqlite3.Connection
+    work_dir: Path, held: sqlite3.Connection, quick: float
 ) -> None:
-    transactions = await opened(address_of(None, work_dir), patience=600)
+    transactions = await opened(address_of(None, work_dir), patience=600, quick=quick)
     held.execute("BEGIN IMMEDIATE")
     # The second one's turn does not come: it is cancelled while the first is still waiting.
     first, second = [asyncio.create_task(transactions.run(lambda connection: write(connection, "x"))) for _ in "ab"]

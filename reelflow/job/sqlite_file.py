@@ -1,0 +1,304 @@
+"""Transactions on an SQLite file: in the loop's own time where its disk is quick, else in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from reelflow.job.prepared import DRIVER
+
+_T = TypeVar("_T")
+
+# So many are committed together at most: those who came first wait for the last.
+_TOGETHER = 64
+# So many seconds pass between two tries at a file that another process has locked.
+_PAUSE = 0.005
+# How much one commit counts in the time that commits take.
+_NEWEST = 0.2
+
+
+class _GivenUp(Exception):
+    """Whoever asked for the transaction does not want it any more."""
+
+
+class SqliteFile:
+    """The transactions of a file, one after another.
+
+    SQLite lets one write at a time in any case, and makes the others sleep. To get many onto the disk takes no longer
+    than one: those who ask in the same turn of the loop, or wait in the same line, are committed together, each whole
+    or not at all by itself.
+
+    A commit on a quick disk takes a tenth of a millisecond; to wake a thread and be woken by it takes as long again. So
+    the loop does it in its own time, as long as commits take less than `quick` seconds. Where they take longer the
+    thread does, and where another process has locked the file, which is waited for up to `patience` seconds.
+    """
+
+    def __init__(self, address: sa.URL, patience: float, quick: float) -> None:
+        # Nobody may sleep in SQLite itself: the loop can't, and the thread looks up whether it is still wanted.
+        # The connection is used by one at a time: the loop leaves it alone while the thread has anything to do.
+        self._engine = sa.create_engine(
+            address, pool_size=1, max_overflow=0, connect_args={"timeout": 0, "check_same_thread": False})
+        self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
+        self._patience, self._quick = patience, quick
+        self._commit_takes: float | None = None
+        self._asking: deque[_Asked] = deque()  # in this turn of the loop
+        self._line: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._sent: set[_Asked] = set()
+        self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop
+        self._connection: sa.Connection | None = None
+        self._driver: sqlite3.Connection
+
+        @sa.event.listens_for(self._engine, "connect")
+        def prepare(connection: Any, _: Any) -> None:
+            # The driver must not begin transactions of its own: it does so too late, after the reads that they rest on.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            # A step of the ledger changes a little on many pages, and each goes to the log whole. (Of a file that is
+            # there already the pages stay as they are.)
+            cursor.execute("PRAGMA page_size=2048")
+            cursor.execute("PRAGMA wal_autocheckpoint=4000")
+            # A commit is on the disk when it returns: what was bought must outlast a power cut.
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        asked = self._ask(self._connect)
+        self._send(asked)
+        await self._end_of(asked)
+
+    async def run(self, work: Callable[[sa.Connection], _T]) -> _T:
+        def do() -> _T:
+            assert self._connection is not None
+            return work(self._connection)
+
+        asked = self._ask(do)
+        if not self._asking:
+            self._loop.call_soon(self._take_up)
+        self._asking.append(asked)
+        done: _T = await self._end_of(asked)
+        return done
+
+    async def close(self) -> None:
+        self._is_closed = True
+        self._send_all()
+        self._line.put(None)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def _ask(self, do: Callable[[], object]) -> _Asked:
+        if self._is_closed:
+            raise RuntimeError("The ledger was closed before.")
+        return _Asked(do, time.monotonic() + self._patience, self._loop.create_future())
+
+    async def _end_of(self, asked: _Asked) -> Any:
+        """How it ended. Raises its error."""
+        try:
+            return await asked.ending
+        except asyncio.CancelledError:
+            asked.is_given_up = True
+            # One whose turn has not come is not begun any more. Else whoever is cancelled goes on when it is certain
+            # what the database holds.
+            if asked.begin():
+                self._sent.discard(asked)
+            elif not asked.is_over:
+                asked.ending = self._loop.create_future()
+                await asyncio.wait({asked.ending})
+            raise
+
+    def _take_up(self) -> None:
+        """Serve those who have asked in this turn of the loop, or send them to the thread."""
+        if not self._is_quick() or (first := self._next_here()) is None:
+            self._send_all()
+            return
+        try:
+            self._driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            # Locked by another process, most likely. The thread has time to wait for that, and to say what else it is.
+            self._send(first)
+            self._send_all()
+            return
+        together = [first]
+        self._transact(together, self._next_here)
+        _tell(together)
+        if self._asking:
+            self._loop.call_soon(self._take_up)
+
+    def _is_quick(self) -> bool:
+        """Whether the loop may do it: the thread has nothing to do, and a commit takes no time to speak of."""
+        return not self._sent and self._commit_takes is not None and self._commit_takes < self._quick
+
+    def _next_here(self) -> _Asked | None:
+        """The next of those who have asked in this turn of the loop and have not been cancelled since."""
+        while self._asking:
+            asked = self._asking.popleft()
+            if not asked.ending.done():
+                return asked
+        return None
+
+    def _send_all(self) -> None:
+        while self._asking:
+            self._send(self._asking.popleft())
+
+    def _send(self, asked: _Asked) -> None:
+        self._sent.add(asked)
+        self._line.put(asked)
+
+    def _receive(self, ended: list[_Asked]) -> None:
+        """What the thread has done, in the loop's thread."""
+        self._sent.difference_update(ended)
+        _tell(ended)
+
+    def _serve(self) -> None:
+        """What the thread does: first it connects, then it transacts."""
+        act = self._connect_for
+        while (asked := self._next(wait=True)) is not None:
+            together = [asked]
+            try:
+                act(together)
+            except BaseException as error:
+                asked.error = error
+            act = self._wait_and_transact
+            with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is there to be told.
+                self._loop.call_soon_threadsafe(self._receive, together)
+        if self._connection is not None:
+            # The last to close the file writes its log back into it: one that is copied then is whole.
+            self._connection.close()
+        self._engine.dispose()
+
+    def _next(self, *, wait: bool) -> _Asked | None:
+        """The next in the line that is still wanted; None at its end, or where none is there and none is waited for."""
+        while True:
+            try:
+                asked = self._line.get(wait)
+            except queue.Empty:
+                return None
+            if asked is None:
+                self._line.put(None)
+            if asked is None or asked.begin():
+                return asked
+
+    def _wait_and_transact(self, together: list[_Asked]) -> None:
+        together[0].try_until_unlocked(lambda: self._driver.execute("BEGIN IMMEDIATE"))
+        self._transact(together, lambda: self._next(wait=False))
+
+    def _transact(self, together: list[_Asked], following: Callable[[], _Asked | None]) -> None:
+        """One transaction, begun already, for the first of a list and for those who follow, who join the list.
+
+        What is raised befalls all of them but those who have an error of their own.
+        """
+        try:
+            before = self._driver.total_changes
+            together[0].act()
+            while len(together) < _TOGETHER and (asked := following()) is not None:
+                together.append(asked)
+                self._act_apart(asked)
+            began = time.perf_counter()
+            self._driver.execute("COMMIT")
+            if self._driver.total_changes != before:
+                took, takes = time.perf_counter() - began, self._commit_takes
+                self._commit_takes = took if takes is None else takes + _NEWEST * (took - takes)
+        except BaseException as error:
+            for one in together:
+                one.error = one.error or error
+        finally:
+            if self._driver.in_transaction:
+                self._driver.execute("ROLLBACK")
+
+    def _act_apart(self, asked: _Asked) -> None:
+        """Do one's work so that it can be taken back without that of those before it."""
+        self._driver.execute("SAVEPOINT apart")
+        try:
+            asked.act()
+        except BaseException as error:
+            # With some, such as that of a full disk, SQLite has taken back all of it.
+            if not self._driver.in_transaction:
+                raise
+            self._driver.execute("ROLLBACK TO apart")
+            asked.error = error
+        self._driver.execute("RELEASE apart")
+
+    def _connect_for(self, together: list[_Asked]) -> None:
+        # Two that open the file at once must not try at it in step.
+        together[0].try_until_unlocked(together[0].act, pause=0.05 + 0.001 * (os.getpid() % 50))
+
+    def _connect(self) -> None:
+        """Open the file and switch it to write-ahead logging, once; SQLite does not wait for its own lock in this."""
+        connection = self._engine.connect()
+        try:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            self._driver = driver
+            self._driver.execute("PRAGMA journal_mode=WAL")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection.execution_options(**{DRIVER: self._driver})
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """What somebody has asked for: until when it may wait (by the monotonic clock), and how it ended.
+
+    `ending` is of the loop's thread; the others are too, once `is_over`.
+    """
+
+    do: Callable[[], object]
+    until: float
+    ending: asyncio.Future[Any]
+    result: object = None
+    error: BaseException | None = None
+    is_given_up: bool = False
+    is_over: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> bool:
+        """Whether its turn is the caller's: the thread's to do it, or else his who gives it up before it is begun."""
+        return self._turn.acquire(blocking=False)
+
+    def act(self) -> None:
+        """Do it. Raises its error, _GivenUp."""
+        self.result = self.do()
+        if self.is_given_up:
+            raise _GivenUp
+
+    def try_until_unlocked(self, attempt: Callable[[], object], *, pause: float = _PAUSE) -> None:
+        """Try again for as long as another process has the file locked. Raises its error, _GivenUp."""
+        while True:
+            if self.is_given_up:
+                raise _GivenUp
+            try:
+                attempt()
+                return
+            except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+                cause = getattr(error, "orig", error)
+                is_locked = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() >= self.until:
+                    raise
+            time.sleep(pause)
+
+
+def _tell(ended: list[_Asked]) -> None:
+    """Wake, in the loop's thread, those who wait for what has ended."""
+    for asked in ended:
+        asked.is_over = True
+        if asked.ending.done():
+            continue
+        if asked.error is None or asked.is_given_up:
+            asked.ending.set_result(asked.result)
+        else:
+            asked.ending.set_exception(asked.error)
