@@ -1,6 +1,7 @@
 """Reelflow's side of `in_flight`: so many wishes, each written down, bought, waited for and brought into the store."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import aiohttp  # noqa: F401
 from pydantic import SecretStr
 
+from flows.__main__ import OBJECTS
 from reelflow.job.buy import buy
 from reelflow.job.client import QueueClient
 from reelflow.job.collect import collect
@@ -39,4 +41,7 @@ async def edit_all(clip: Path, folder: Path, count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    # As the program and its runs have it.
+    gc.set_threshold(OBJECTS, 20, 20)
+    gc.freeze()
     sys.stdout.write(json.dumps(asyncio.run(edit_all(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))))

@@ -251,7 +251,8 @@ class QueueClient:
         logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                session = await stack.enter_async_context(self._sending.one())
+                session = await self._sending.take()
+                stack.callback(self._sending.give_back)
                 response = await self._sent(session, f"{self.base_url}{wish.endpoint}", form)
             except NoAnswer as error:
                 if form.broken is not None and not form.left_whole:

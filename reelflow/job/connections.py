@@ -5,10 +5,8 @@ takes, and a form a third.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
@@ -60,25 +58,30 @@ class Connections:
         if self._session is not None:
             await self._session.close()
 
-    @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """The right to use one of them. Raises NoAnswer where none becomes free; so does each request that fails."""
-        await self._take()
-        try:
-            yield self._session or await self._opened()
-        finally:
-            self._free.release()
-
-    async def _take(self) -> None:
+    async def take(self) -> aiohttp.ClientSession:
+        """The right to use one of them, which is then to be given back. Raises NoAnswer where none becomes free; so
+        does each request that fails.
+        """
         if not self._free.locked():
             await self._free.acquire()
-            return
+        else:
+            try:
+                async with asyncio.timeout(self._patience.pool):
+                    await self._free.acquire()
+            except TimeoutError:
+                why = f"no connection became free within {self._patience.pool:g} s"
+                raise NoAnswer(self._address, why) from None
+        if self._session is not None:
+            return self._session
         try:
-            async with asyncio.timeout(self._patience.pool):
-                await self._free.acquire()
-        except TimeoutError:
-            why = f"no connection became free within {self._patience.pool:g} s"
-            raise NoAnswer(self._address, why) from None
+            return await self._opened()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self) -> None:
+        """Let others use it."""
+        self._free.release()
 
     async def _opened(self) -> aiohttp.ClientSession:
         """The session, made with the first request: importing aiohttp takes longer than a short run's requests do."""

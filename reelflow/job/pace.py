@@ -13,6 +13,7 @@ from collections.abc import Iterator
 _REMEMBERED = 32
 _SCOUTS = 8
 _SLOWER = 4.0
+_SLOWER_IN_A_CROWD = 8.0
 _LONGER = 0.5
 _SOON = 0.3
 _TRIED_SOONER = 1 / 8
@@ -107,7 +108,8 @@ class Turn:
         # Those who were submitted together must not ask together ever after; of a crowd, many do.
         soonest, spread = begun + least + (0.0 if self._is_crowded else usual * random.uniform(0, _WIDER)), 0.0
         if self._pace.soonest is None and not self._is_scout:
-            seldom = max(least, usual * _SLOWER, (begun - self._began) * _LONGER)
+            slower = _SLOWER_IN_A_CROWD if self._is_crowded else _SLOWER
+            seldom = max(least, usual * slower, (begun - self._began) * _LONGER)
             if self._is_crowded:
                 seldom = self._tick_of_a_crowd(begun + seldom, usual) - begun
             if not await self._pace.known_within(min(seldom, longest)):

@@ -47,7 +47,8 @@ class Questions:
         """A short answer, whole: to a GET of `url`, or to a POST of `json` to it; of a bad one, as much of its body as
         comes. Raises QueueFault where none comes.
         """
-        async with self._connections.one() as session:
+        session = await self._connections.take()
+        try:
             response = await self._asked(session, url, {}, json, read_timeout)
             answer = Answer(response.status, response.headers)
             try:
@@ -59,16 +60,21 @@ class Questions:
             finally:
                 # Read to its end, it leaves its connection to the next question; else that is closed.
                 response.release()
+        finally:
+            self._connections.give_back()
 
     @contextlib.asynccontextmanager
     async def opened(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """The answer to a GET of `url`, and its body in pieces, which raise QueueFault. Raises QueueFault."""
-        async with self._connections.one() as session:
+        session = await self._connections.take()
+        try:
             response = await self._asked(session, url, headers, None, None)
             try:
                 yield Answer(response.status, response.headers), self._pieces(response)
             finally:
                 response.release()
+        finally:
+            self._connections.give_back()
 
     async def _asked(
         self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], json: object,

@@ -196,6 +196,21 @@ async def test_to_wait_for_a_connection_too_long_is_a_fault_that_is_tried_again(
         first.cancel()
 
 
+@pytest.mark.parametrize(("waiting", "least", "most"), [(100, 0.2, 0.35), (300, 0.4, 0.55)])
+async def test_while_nothing_is_known_all_but_the_first_few_are_asked_about_seldom_and_in_a_crowd_more_so(
+    waiting: int, least: float, most: float
+) -> None:
+    pace = Pace()
+    with contextlib.ExitStack() as stack:
+        turns = [stack.enter_context(pace.waiting()) for _ in range(waiting)]
+        begun = time.monotonic()
+        pauses = [asyncio.create_task(turn.pause(0.05, 60.0)) for turn in turns]
+        await asyncio.gather(*pauses[:8])
+        assert time.monotonic() - begun < 0.2, "the first few show how long it takes"
+        await asyncio.gather(*pauses)
+        assert least <= time.monotonic() - begun < most
+
+
 async def test_a_crowd_asks_at_a_few_moments_together_and_no_sooner_than_it_may() -> None:
     pace = Pace()
     loop, asked, gaps = asyncio.get_running_loop(), [], []

@@ -85,8 +85,28 @@ async def test_a_form_whose_end_never_left_bought_nothing(tmp_path: Path) -> Non
     wish = Wish(MODELS["lucy-2.5"], large, prompt="x")
     for act in (hang_up, reset, stall):
         async with scripted(act, read_body=False) as server, client_of(server.url) as client:
-            with pytest.raises(QueueUnreachable, match="nothing was bought"):
+            with pytest.raises(QueueUnreachable, match="nothing was bought") as raised:
                 await client.submit(wish)
+            assert ("no byte taken within 0.5 s" in raised.value.message) is (act is stall)
+
+
+async def test_a_form_that_is_taken_slowly_goes_out_whole(tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(32 * 2**20)
+    took = []
+
+    async def take_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun, came = time.monotonic(), 0
+        while came < 32 * 2**20:
+            came += len(await reader.read(2**20))
+            await asyncio.sleep(0.05)
+        writer.write(ACCEPTED)
+        took.append(time.monotonic() - begun)
+
+    async with scripted(take_slowly, read_body=False) as server, client_of(server.url) as client:
+        assert (await client.submit(Wish(MODELS["lucy-2.5"], large, prompt="x"))).job_id == "job-1"
+    assert took[0] > 0.5, "longer in all than any piece may take"
 
 
 async def test_an_answer_before_the_form_s_end_is_heard(tmp_path: Path) -> None:
