@@ -100,11 +100,14 @@ async def test_a_form_that_is_taken_slowly_goes_out_whole(tmp_path: Path) -> Non
         begun, came = time.monotonic(), 0
         while came < 32 * 2**20:
             came += len(await reader.read(2**20))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
         writer.write(ACCEPTED)
         took.append(time.monotonic() - begun)
 
-    async with scripted(take_slowly, read_body=False) as server, client_of(server.url) as client:
+    async with (
+        scripted(take_slowly, read_body=False) as server,
+        QueueClient(server.url, SecretStr(KEY), write_timeout=0.5) as client,
+    ):
         assert (await client.submit(Wish(MODELS["lucy-2.5"], large, prompt="x"))).job_id == "job-1"
     assert took[0] > 0.5, "longer in all than any piece may take"
 
