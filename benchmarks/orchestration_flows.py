@@ -39,7 +39,7 @@ async def count_tasks(flow_run: str) -> int:
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
     before, found = -1, 0
     async with get_client() as client:
-        while before < found or not found:
+        while before < found:
             await settle()
             before, found = found, len(await client.read_task_runs(flow_run_filter=of_run))
     return found

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -30,13 +30,12 @@ from reelflow.errors import (
     SubmitUnknown,
 )
 from reelflow.job.answers import line_of, resolved_of, words_of
-from reelflow.job.connections import Connections, NoAnswer, Patience, proxy_for
 from reelflow.job.content import Content, read_content, read_picture
 from reelflow.job.fetch import fetch, save
 from reelflow.job.form import Form, OnBytes
 from reelflow.job.meaning import Refusal
 from reelflow.job.pace import Pace
-from reelflow.job.questions import Questions, read_short
+from reelflow.job.questions import Patience, Questions, proxy_for, read_short
 from reelflow.job.wait import OnStatusChange, wait_for_job
 from reelflow.job.wire import (
     STANDIN_HEADER,
@@ -48,9 +47,6 @@ from reelflow.job.wire import (
     JobSubmitResponse,
     Wish,
 )
-
-if TYPE_CHECKING:
-    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -95,18 +91,27 @@ class QueueClient:
             raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
                            "DECART_BASE_URL.", field="DECART_BASE_URL") from None
         self.address = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
-        self._patience = Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout, write=write_timeout)
-        self._headers = {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
+        self._timeout = httpx.Timeout(
+            connect=connect_timeout, write=write_timeout, read=read_timeout, pool=pool_timeout
+        )
         is_here = address.hostname in ("127.0.0.1", "localhost", "::1")
+        headers = {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
         # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
-        self._tls = _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context()
+        tls = _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context()
         # A proxy of the environment can't reach a queue on this machine.
-        self._proxy = None if is_here else proxy_for(address.scheme, address.hostname)
-        self._asking, self._sending = (
-            Connections(self.address, self._patience, most=max_connections, tls=self._tls, is_kept=is_kept)
-            for is_kept in (True, False))
-        self._questions = Questions(self._asking, self.address, self._headers, self._patience, self._proxy)
-        self._forms: httpx.AsyncClient | None = None
+        proxy = None if is_here else proxy_for(address.scheme, address.hostname)
+        self._questions = Questions(
+            self.address, headers, Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout),
+            max_connections=max_connections, tls=tls, proxy=proxy,
+        )
+        # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
+        # it, and then nobody knows whether the form was read. The pool looks all of its waiters through for each that
+        # comes or goes, so whoever finds no connection free waits here.
+        self._free_forms = asyncio.Semaphore(max_connections)
+        self._forms = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), headers=headers,
+            timeout=self._timeout, follow_redirects=False, trust_env=False, proxy=proxy, verify=tls,
+        )
 
     def __repr__(self) -> str:
         return f"QueueClient({self.address!r})"
@@ -117,8 +122,8 @@ class QueueClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._asking.close()
-        await self._sending.close()
+        await self._questions.close()
+        await self._forms.aclose()
 
     def pace(self, model: str) -> Pace:
         """How long the jobs of a model take at this queue, as far as this client has waited for some."""
@@ -248,23 +253,23 @@ class QueueClient:
         """The good answer to a wish's form; any other ending is raised as what it means for the money."""
         wish.check()
         form = Form(wish, on_bytes)
+        request = self._forms.build_request(
+            "POST", f"{self.base_url}{wish.endpoint}", content=form, headers=form.headers
+        )
         logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                session = await self._sending.take()
-                stack.callback(self._sending.give_back)
-                response = await self._sent(session, f"{self.base_url}{wish.endpoint}", form)
-            except NoAnswer as error:
-                if form.broken is not None and not form.left_whole:
-                    raise form.broken from None
+                await stack.enter_async_context(self._form_s_connection())
+                response = await self._forms.send(request, stream=True)
+            except httpx.RequestError as error:
                 if not form.left_whole:
                     raise QueueUnreachable(
-                        f"The queue at {self.address} could not be reached ({error.why}), nothing was bought: check "
-                        "the address and the network."
+                        f"The queue at {self.address} could not be reached ({_why(error, self._timeout)}), nothing was "
+                        "bought: check the address and the network."
                     ) from None
                 raise SubmitUnknown(
-                    f"The form for {wish.model.name} went out to {self.address} and no answer came ({error.why}): a "
-                    "job may or may not have been bought."
+                    f"The form for {wish.model.name} went out to {self.address} and no answer came "
+                    f"({_why(error, self._timeout)}): a job may or may not have been bought."
                 ) from None
             await stack.enter_async_context(contextlib.aclosing(response))
             self._notice(response.headers)
@@ -272,36 +277,6 @@ class QueueClient:
                 body = await self._read(self._pieces(response.aiter_bytes()))
                 raise self._refusal(response.status_code, response.headers, body).of_form(wish.model.name)
             yield response
-
-    async def _sent(self, session: aiohttp.ClientSession, url: str, form: Form) -> httpx.Response:
-        """The answer's head. Raises NoAnswer."""
-        if self._forms is None:
-            self._forms = self._opened(session)
-        request = self._forms.build_request("POST", url, content=form, headers=form.headers)
-        try:
-            async with asyncio.timeout(None) as limit:
-                # aiohttp waits for ever for its pieces to be taken; for an answer it has a limit of its own.
-                form.on_piece = lambda: limit.reschedule(
-                    None if form.left_whole else asyncio.get_running_loop().time() + self._patience.write)
-                try:
-                    return await self._forms.send(request, stream=True)
-                finally:
-                    form.on_piece = None
-        except TimeoutError:
-            raise NoAnswer(self.address, f"no byte taken within {self._patience.write:g} s") from None
-
-    def _opened(self, session: aiohttp.ClientSession) -> httpx.AsyncClient:
-        """What forms leave by: httpx, over those connections."""
-        from httpx_aiohttp import AiohttpTransport
-
-        patience = self._patience
-        return httpx.AsyncClient(
-            transport=AiohttpTransport(
-                client=session, verify=self._tls, proxy=None if self._proxy is None else httpx.Proxy(self._proxy)),
-            # To find a connection is waited for before; what stands for it here limits the look-up of a name, too.
-            timeout=httpx.Timeout(connect=patience.connect, read=patience.read, write=None, pool=patience.connect),
-            headers=self._headers, follow_redirects=False, trust_env=False,
-        )
 
     async def _answer(
         self, path: str, *, json: object = None, read_timeout: float | None = None
@@ -316,6 +291,19 @@ class QueueClient:
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
         return Refusal(self.address, status, self._hidden(body), retry_after=headers.get("Retry-After"),
                        location=headers.get("Location"))
+
+    @contextlib.asynccontextmanager
+    async def _form_s_connection(self) -> AsyncIterator[None]:
+        """The right to one of the connections for forms. Raises httpx.PoolTimeout."""
+        try:
+            async with asyncio.timeout(self._timeout.pool):
+                await self._free_forms.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("") from None
+        try:
+            yield
+        finally:
+            self._free_forms.release()
 
     async def _read(self, pieces: AsyncIterator[bytes]) -> bytes:
         """What comes of a bad answer's body; its status says enough where none comes."""
@@ -335,9 +323,8 @@ class QueueClient:
         try:
             async for piece in pieces:
                 yield piece
-        except (httpx.RequestError, OSError) as error:
-            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-            raise QueueFault(f"The answer of {self.address} broke off ({self._sending.why(cause)}).") from None
+        except httpx.RequestError as error:
+            raise QueueFault(f"The answer of {self.address} broke off ({_why(error, self._timeout)}).") from None
 
     def _parsed(self, kind: type[_Answer], body: bytes, what: str) -> _Answer:
         try:
@@ -372,3 +359,17 @@ def _no_certificates() -> ssl.SSLContext:
 def _segment(job_id: str) -> str:
     """A job id as a piece of a path: sent as it is, as the SDKs do, but for what would make it another path."""
     return quote(job_id, safe="!$&'()*+,;=:@-._~")
+
+
+def _why(error: httpx.RequestError, timeout: httpx.Timeout) -> str:
+    """The reason in a few words; httpx leaves the text of its timeouts empty."""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {timeout.connect:g} s"
+        case httpx.ReadTimeout():
+            return "no byte of an answer in time"
+        case httpx.WriteTimeout():
+            return f"no byte taken within {timeout.write:g} s"
+        case httpx.PoolTimeout():
+            return f"no connection became free within {timeout.pool:g} s"
+    return line_of(str(error)).rstrip(".") or type(error).__name__

@@ -27,13 +27,10 @@ class Form:
 
     `left_whole` turns True just before the closing boundary is handed to the network: until then no queue can have
     taken the form, since its announced length has not come; from then on it may have, whatever fails afterwards.
-    `on_piece` is told just before each piece is handed over, and `broken` is what ended the reading of a file early.
     """
 
     def __init__(self, wish: Wish, on_bytes: OnBytes | None = None) -> None:
         self.left_whole = False
-        self.broken: Exception | None = None
-        self.on_piece: Callable[[], None] | None = None
         self._on_bytes = on_bytes
         boundary = os.urandom(16).hex()
         head = bytearray()
@@ -60,20 +57,13 @@ class Form:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         gone = 0
-        try:
-            async for piece in self._pieces():
-                gone += len(piece)
-                self.left_whole = gone == self.length
-                if self._on_bytes is not None:
-                    self._on_bytes(gone, self.length)
-                if self.on_piece is not None:
-                    self.on_piece()
-                yield piece
-                reached(Boundary.AFTER_BODY if self.left_whole else Boundary.IN_BODY)
-        except Exception as error:
-            # Whoever sends the pieces tells of this as of a broken connection.
-            self.broken = error
-            raise
+        async for piece in self._pieces():
+            gone += len(piece)
+            self.left_whole = gone == self.length
+            if self._on_bytes is not None:
+                self._on_bytes(gone, self.length)
+            yield piece
+            reached(Boundary.AFTER_BODY if self.left_whole else Boundary.IN_BODY)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         for before, path, size in self._parts:

@@ -24,8 +24,9 @@ _T = TypeVar("_T")
 _TOGETHER = 64
 # So many seconds pass between two tries at a file that another process has locked.
 _PAUSE = 0.005
-# How much one commit counts in the time that commits take.
+# How much the newest transaction counts in the time that they take.
 _NEWEST = 0.2
+_BEGIN = "BEGIN IMMEDIATE"
 
 
 class _GivenUp(Exception):
@@ -40,8 +41,8 @@ class SqliteFile:
     or not at all by itself.
 
     A commit on a quick disk takes a tenth of a millisecond; to wake a thread and be woken by it takes as long again. So
-    the loop does it in its own time, as long as commits take less than `quick` seconds. Where they take longer the
-    thread does, and where another process has locked the file, which is waited for up to `patience` seconds.
+    the loop does it in its own time, as long as no step takes more than `quick` seconds. Where one does, the thread
+    does it, and where another process has locked the file, which is waited for up to `patience` seconds.
     """
 
     def __init__(self, address: sa.URL, patience: float, quick: float) -> None:
@@ -51,7 +52,8 @@ class SqliteFile:
             address, pool_size=1, max_overflow=0, connect_args={"timeout": 0, "check_same_thread": False})
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
         self._patience, self._quick = patience, quick
-        self._commit_takes: float | None = None
+        self._takes: float | None = None  # the longest step of a transaction, of late
+        self._longest = 0.0  # and of this one
         self._asking: deque[_Asked] = deque()  # in this turn of the loop
         self._line: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._sent: set[_Asked] = set()
@@ -122,25 +124,21 @@ class SqliteFile:
 
     def _take_up(self) -> None:
         """Serve those who have asked in this turn of the loop, or send them to the thread."""
-        if not self._is_quick() or (first := self._next_here()) is None:
-            self._send_all()
-            return
-        try:
-            self._driver.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
-            # Locked by another process, most likely. The thread has time to wait for that, and to say what else it is.
+        if self._is_quick() and (first := self._next_here()) is not None:
+            together = [first]
+            if self._transact(together, self._next_here, lambda: self._driver.execute(_BEGIN)):
+                _tell(together)
+                if self._asking:
+                    self._loop.call_soon(self._take_up)
+                return
+            # Locked by another process, most likely. The thread has time to wait for that, or to say what else it is.
+            first.error = None
             self._send(first)
-            self._send_all()
-            return
-        together = [first]
-        self._transact(together, self._next_here)
-        _tell(together)
-        if self._asking:
-            self._loop.call_soon(self._take_up)
+        self._send_all()
 
     def _is_quick(self) -> bool:
-        """Whether the loop may do it: the thread has nothing to do, and a commit takes no time to speak of."""
-        return not self._sent and self._commit_takes is not None and self._commit_takes < self._quick
+        """Whether the loop may do it: the thread has nothing to do, and nothing takes time to speak of."""
+        return not self._sent and self._takes is not None and self._takes < self._quick
 
     def _next_here(self) -> _Asked | None:
         """The next of those who have asked in this turn of the loop and have not been cancelled since."""
@@ -151,8 +149,8 @@ class SqliteFile:
         return None
 
     def _send_all(self) -> None:
-        while self._asking:
-            self._send(self._asking.popleft())
+        while (asked := self._next_here()) is not None:
+            self._send(asked)
 
     def _send(self, asked: _Asked) -> None:
         self._sent.add(asked)
@@ -193,37 +191,57 @@ class SqliteFile:
                 return asked
 
     def _wait_and_transact(self, together: list[_Asked]) -> None:
-        together[0].try_until_unlocked(lambda: self._driver.execute("BEGIN IMMEDIATE"))
-        self._transact(together, lambda: self._next(wait=False))
+        first = together[0]
+        self._transact(together, lambda: self._next(wait=False),
+                       lambda: first.try_until_unlocked(lambda: self._driver.execute(_BEGIN)))
 
-    def _transact(self, together: list[_Asked], following: Callable[[], _Asked | None]) -> None:
-        """One transaction, begun already, for the first of a list and for those who follow, who join the list.
+    def _transact(
+        self, together: list[_Asked], following: Callable[[], _Asked | None], begin: Callable[[], object]
+    ) -> bool:
+        """One transaction for the first of a list and for those who follow, who join the list; says whether SQLite has
+        begun it.
 
-        What is raised befalls all of them but those who have an error of their own.
+        What goes wrong befalls all of them but those who have an error of their own.
         """
+        self._longest, has_begun = 0.0, True
         try:
-            before = self._driver.total_changes
-            together[0].act()
-            while len(together) < _TOGETHER and (asked := following()) is not None:
-                together.append(asked)
-                self._act_apart(asked)
-            began = time.perf_counter()
-            self._driver.execute("COMMIT")
-            if self._driver.total_changes != before:
-                took, takes = time.perf_counter() - began, self._commit_takes
-                self._commit_takes = took if takes is None else takes + _NEWEST * (took - takes)
+            try:
+                has_begun = False
+                begin()
+                has_begun, before = True, self._driver.total_changes
+                self._timed(together[0].act)
+                while len(together) < _TOGETHER and (asked := following()) is not None:
+                    together.append(asked)
+                    self._act_apart(asked)
+                self._timed(lambda: self._driver.execute("COMMIT"))
+                self._learn(has_written=self._driver.total_changes != before)
+            finally:
+                if self._driver.in_transaction:
+                    self._driver.execute("ROLLBACK")
         except BaseException as error:
+            has_begun = has_begun or not isinstance(error, sqlite3.Error)
             for one in together:
                 one.error = one.error or error
-        finally:
-            if self._driver.in_transaction:
-                self._driver.execute("ROLLBACK")
+        return has_begun
+
+    def _timed(self, do: Callable[[], object]) -> None:
+        began = time.perf_counter()
+        do()
+        self._longest = max(self._longest, time.perf_counter() - began)
+
+    def _learn(self, *, has_written: bool) -> None:
+        """How long the longest step takes of late. What only reads says nothing of the disk, unless it is slow."""
+        takes = self._takes
+        if takes is None:
+            self._takes = self._longest if has_written else None
+        elif has_written or self._longest > takes:
+            self._takes = takes + _NEWEST * (self._longest - takes)
 
     def _act_apart(self, asked: _Asked) -> None:
         """Do one's work so that it can be taken back without that of those before it."""
         self._driver.execute("SAVEPOINT apart")
         try:
-            asked.act()
+            self._timed(asked.act)
         except BaseException as error:
             # With some, such as that of a full disk, SQLite has taken back all of it.
             if not self._driver.in_transaction:
@@ -267,7 +285,10 @@ class _Asked:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> bool:
-        """Whether its turn is the caller's: the thread's to do it, or else his who gives it up before it is begun."""
+        """Whether its turn is the caller's: the thread's to do it, or else his who gives it up before it is begun.
+
+        The loop takes no turns: nobody can give up what it does meanwhile.
+        """
         return self._turn.acquire(blocking=False)
 
     def act(self) -> None:

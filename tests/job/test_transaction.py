@@ -7,6 +7,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -233,6 +234,41 @@ async def test_a_locked_file_is_waited_for_by_the_thread_while_the_loop_goes_on(
     assert threading.get_ident() not in threads
     assert await transactions.run(lambda connection: write(connection, "c")) == threading.get_ident()
     assert await transactions.run(keys) == ["a", "b", "c"]
+    await transactions.close()
+
+
+async def test_one_that_is_cancelled_before_the_file_is_found_locked_does_not_keep_the_loop_from_serving(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=IN_LOOP)
+
+    def cancel_the_last_and_lock(connection: sa.Connection) -> None:
+        waiting[-1].cancel()
+        # After this commit, and before those are served who are too many for it.
+        asyncio.get_running_loop().call_soon(held.execute, "BEGIN IMMEDIATE")
+
+    waiting = [asyncio.create_task(transactions.run(cancel_the_last_and_lock))]
+    waiting += [
+        asyncio.create_task(transactions.run(lambda connection, number=number: write(connection, f"{number:03}")))
+        for number in range(80)
+    ]
+    await asyncio.wait(waiting, timeout=0.1)
+    held.rollback()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(ended[-1], asyncio.CancelledError)
+    assert await transactions.run(keys) == [f"{number:03}" for number in range(79)]
+    assert await transactions.run(lambda connection: write(connection, "after")) == threading.get_ident()
+    await transactions.close()
+
+
+async def test_where_a_step_takes_long_the_next_ones_are_the_thread_s(work_dir: Path) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=0.25)
+    threads = [await transactions.run(lambda connection: write(connection, "quick"))]
+    await transactions.run(lambda connection: time.sleep(2))
+    threads += [await transactions.run(lambda connection, number=number: write(connection, f"{number}"))
+                for number in range(100)]
+    assert threads[0] == threads[-1] == threading.get_ident(), "and when it is quick again it is the loop's again"
+    assert threads[1] != threading.get_ident()
     await transactions.close()
 
 
