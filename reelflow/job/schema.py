@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sqlite3
 import sys
 from decimal import ROUND_CEILING, Decimal
@@ -41,13 +42,16 @@ class Utc(sa.types.TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> str | None:
-        if value is None:
-            return None
-        in_utc = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
-        return in_utc.isoformat(timespec="microseconds")
+        return None if value is None else _as_text(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
         return None if value is None else dt.datetime.fromisoformat(value)
+
+
+@functools.lru_cache(maxsize=4)
+def _as_text(moment: dt.datetime) -> str:
+    """A step of the ledger writes one moment into several columns."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
 
 
 class StateName(sa.types.TypeDecorator[State]):

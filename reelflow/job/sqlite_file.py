@@ -213,7 +213,7 @@ class SqliteFile:
                 while len(together) < _TOGETHER and (asked := following()) is not None:
                     together.append(asked)
                     self._act_apart(asked)
-                self._timed(lambda: self._driver.execute("COMMIT"))
+                self._timed(self._driver.execute, "COMMIT")
                 self._learn(has_written=self._driver.total_changes != before)
             finally:
                 if self._driver.in_transaction:
@@ -224,9 +224,9 @@ class SqliteFile:
                 one.error = one.error or error
         return has_begun
 
-    def _timed(self, do: Callable[[], object]) -> None:
+    def _timed(self, do: Callable[..., object], *given: str) -> None:
         began = time.perf_counter()
-        do()
+        do(*given)
         self._longest = max(self._longest, time.perf_counter() - began)
 
     def _learn(self, *, has_written: bool) -> None:
