@@ -36,6 +36,10 @@ def main() -> None:
     options.add_argument("--rounds", type=int, help="rounds in place of each benchmark's own number")
     options.add_argument("--results", type=Path, default=RESULTS)
     asked = options.parse_args()
+    if unknown := set(asked.names) - set(NAMES):
+        options.error(f"there is no benchmark {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    if asked.rounds is not None and asked.rounds < 1:
+        options.error(f"--rounds {asked.rounds}: at least one is needed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     outcomes = [_measured(name, asked.rounds) for name in asked.names or NAMES]
     machine = describe_machine()

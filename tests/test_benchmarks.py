@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from benchmarks.benchmark import PHASE, Benchmark, Outcome, Row, Side, run
@@ -54,6 +56,15 @@ def test_what_was_measured_is_drawn(tmp_path: Path) -> None:
     for name in ("ratios", "where"):
         with Image.open(tmp_path / f"{name}.png") as picture:
             assert len(picture.getcolors(picture.width * picture.height) or ()) > 5
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["one_clop"], "there is no benchmark one_clop: choose from startup, "), (["--rounds", "0"], "at least one is needed"),
+])
+def test_what_can_t_be_run_is_refused_in_a_sentence(words: list[str], told: str) -> None:
+    refused = subprocess.run([sys.executable, "-m", "benchmarks", *words], capture_output=True, text=True, check=False)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+    assert told in refused.stderr
 
 
 def test_the_checks_see_sound_that_comes_late_and_a_picture_that_is_worse(tmp_path: Path, ffmpeg: Path) -> None:
