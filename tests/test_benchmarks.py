@@ -59,7 +59,8 @@ def test_what_was_measured_is_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (["one_clop"], "there is no benchmark one_clop: choose from startup, "), (["--rounds", "0"], "at least one is needed"),
+    (["one_clop"], "there is no benchmark one_clop: choose from startup, "),
+    (["--rounds", "0"], "at least one is needed"),
 ])
 def test_what_can_t_be_run_is_refused_in_a_sentence(words: list[str], told: str) -> None:
     refused = subprocess.run([sys.executable, "-m", "benchmarks", *words], capture_output=True, text=True, check=False)
