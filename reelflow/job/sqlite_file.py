@@ -11,26 +11,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from reelflow.job.asked import Asked, tell
 from reelflow.job.prepared import DRIVER
 
 _T = TypeVar("_T")
 
 # So many are committed together at most: those who came first wait for the last.
 _TOGETHER = 64
-# So many seconds pass between two tries at a file that another process has locked.
-_PAUSE = 0.005
 # How much the newest transaction counts in the time that they take.
 _NEWEST = 0.2
 _BEGIN = "BEGIN IMMEDIATE"
-
-
-class _GivenUp(Exception):
-    """Whoever asked for the transaction does not want it any more."""
 
 
 class SqliteFile:
@@ -54,9 +48,9 @@ class SqliteFile:
         self._patience, self._quick = patience, quick
         self._takes: float | None = None  # the longest step of a transaction, of late
         self._longest = 0.0  # and of this one
-        self._asking: deque[_Asked] = deque()  # in this turn of the loop
-        self._line: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._sent: set[_Asked] = set()
+        self._asking: deque[Asked] = deque()  # in this turn of the loop
+        self._line: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
+        self._sent: set[Asked] = set()
         self._is_closed = False
         self._loop: asyncio.AbstractEventLoop
         self._connection: sa.Connection | None = None
@@ -102,12 +96,12 @@ class SqliteFile:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
-    def _ask(self, do: Callable[[], object]) -> _Asked:
+    def _ask(self, do: Callable[[], object]) -> Asked:
         if self._is_closed:
             raise RuntimeError("The ledger was closed before.")
-        return _Asked(do, time.monotonic() + self._patience, self._loop.create_future())
+        return Asked(do, time.monotonic() + self._patience, self._loop.create_future())
 
-    async def _end_of(self, asked: _Asked) -> Any:
+    async def _end_of(self, asked: Asked) -> Any:
         """How it ended. Raises its error."""
         try:
             return await asked.ending
@@ -127,7 +121,7 @@ class SqliteFile:
         if self._is_quick() and (first := self._next_here()) is not None:
             together = [first]
             if self._transact(together, self._next_here, lambda: self._driver.execute(_BEGIN)):
-                _tell(together)
+                tell(together)
                 if self._asking:
                     self._loop.call_soon(self._take_up)
                 return
@@ -140,7 +134,7 @@ class SqliteFile:
         """Whether the loop may do it: the thread has nothing to do, and nothing takes time to speak of."""
         return not self._sent and self._takes is not None and self._takes < self._quick
 
-    def _next_here(self) -> _Asked | None:
+    def _next_here(self) -> Asked | None:
         """The next of those who have asked in this turn of the loop and have not been cancelled since."""
         while self._asking:
             asked = self._asking.popleft()
@@ -152,14 +146,14 @@ class SqliteFile:
         while (asked := self._next_here()) is not None:
             self._send(asked)
 
-    def _send(self, asked: _Asked) -> None:
+    def _send(self, asked: Asked) -> None:
         self._sent.add(asked)
         self._line.put(asked)
 
-    def _receive(self, ended: list[_Asked]) -> None:
+    def _receive(self, ended: list[Asked]) -> None:
         """What the thread has done, in the loop's thread."""
         self._sent.difference_update(ended)
-        _tell(ended)
+        tell(ended)
 
     def _serve(self) -> None:
         """What the thread does: first it connects, then it transacts."""
@@ -178,7 +172,7 @@ class SqliteFile:
             self._connection.close()
         self._engine.dispose()
 
-    def _next(self, *, wait: bool) -> _Asked | None:
+    def _next(self, *, wait: bool) -> Asked | None:
         """The next in the line that is still wanted; None at its end, or where none is there and none is waited for."""
         while True:
             try:
@@ -190,13 +184,13 @@ class SqliteFile:
             if asked is None or asked.begin():
                 return asked
 
-    def _wait_and_transact(self, together: list[_Asked]) -> None:
+    def _wait_and_transact(self, together: list[Asked]) -> None:
         first = together[0]
         self._transact(together, lambda: self._next(wait=False),
                        lambda: first.try_until_unlocked(lambda: self._driver.execute(_BEGIN)))
 
     def _transact(
-        self, together: list[_Asked], following: Callable[[], _Asked | None], begin: Callable[[], object]
+        self, together: list[Asked], following: Callable[[], Asked | None], begin: Callable[[], object]
     ) -> bool:
         """One transaction for the first of a list and for those who follow, who join the list; says whether SQLite has
         begun it.
@@ -237,7 +231,7 @@ class SqliteFile:
         elif has_written or self._longest > takes:
             self._takes = takes + _NEWEST * (self._longest - takes)
 
-    def _act_apart(self, asked: _Asked) -> None:
+    def _act_apart(self, asked: Asked) -> None:
         """Do one's work so that it can be taken back without that of those before it."""
         self._driver.execute("SAVEPOINT apart")
         try:
@@ -250,7 +244,7 @@ class SqliteFile:
             asked.error = error
         self._driver.execute("RELEASE apart")
 
-    def _connect_for(self, together: list[_Asked]) -> None:
+    def _connect_for(self, together: list[Asked]) -> None:
         # Two that open the file at once must not try at it in step.
         together[0].try_until_unlocked(together[0].act, pause=0.05 + 0.001 * (os.getpid() % 50))
 
@@ -266,60 +260,3 @@ class SqliteFile:
             connection.close()
             raise
         self._connection = connection.execution_options(**{DRIVER: self._driver})
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """What somebody has asked for: until when it may wait (by the monotonic clock), and how it ended.
-
-    `ending` is of the loop's thread; the others are too, once `is_over`.
-    """
-
-    do: Callable[[], object]
-    until: float
-    ending: asyncio.Future[Any]
-    result: object = None
-    error: BaseException | None = None
-    is_given_up: bool = False
-    is_over: bool = False
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def begin(self) -> bool:
-        """Whether its turn is the caller's: the thread's to do it, or else his who gives it up before it is begun.
-
-        The loop takes no turns: nobody can give up what it does meanwhile.
-        """
-        return self._turn.acquire(blocking=False)
-
-    def act(self) -> None:
-        """Do it. Raises its error, _GivenUp."""
-        self.result = self.do()
-        if self.is_given_up:
-            raise _GivenUp
-
-    def try_until_unlocked(self, attempt: Callable[[], object], *, pause: float = _PAUSE) -> None:
-        """Try again for as long as another process has the file locked. Raises its error, _GivenUp."""
-        while True:
-            if self.is_given_up:
-                raise _GivenUp
-            try:
-                attempt()
-                return
-            except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
-                cause = getattr(error, "orig", error)
-                is_locked = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not is_locked or time.monotonic() >= self.until:
-                    raise
-            time.sleep(pause)
-
-
-def _tell(ended: list[_Asked]) -> None:
-    """Wake, in the loop's thread, those who wait for what has ended."""
-    for asked in ended:
-        asked.is_over = True
-        if asked.ending.done():
-            continue
-        if asked.error is None or asked.is_given_up:
-            asked.ending.set_result(asked.result)
-        else:
-            asked.ending.set_exception(asked.error)
