@@ -27,6 +27,12 @@ def write(connection: sa.Connection, key: str) -> int:
     return threading.get_ident()
 
 
+async def asked_of_the_thread() -> None:
+    """In one turn of the loop the tasks ask, in the next what they ask for is sent to the thread."""
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
 def keys(connection: sa.Connection) -> list[str]:
     """What is there."""
     return list(connection.execute(sa.select(claims.c.key).order_by(claims.c.key)).scalars())
@@ -122,7 +128,7 @@ async def test_those_who_wait_at_the_same_moment_share_one_commit_and_one_s_erro
     assert await asyncio.to_thread(begun.wait, 10)
     waiting += [asyncio.create_task(transactions.run(work)) for work in (
         lambda connection: write(connection, "second"), write_and_fail, lambda connection: write(connection, "third"))]
-    await asyncio.sleep(0)
+    await asked_of_the_thread()
     go_on.set()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(end) for end in ended] == [type(None), int, LookupError, int]
@@ -148,7 +154,7 @@ async def test_where_the_shared_commit_fails_nobody_takes_his_work_for_done(work
     waiting = [asyncio.create_task(transactions.run(write_and_break))]
     assert await asyncio.to_thread(begun.wait, 10)
     waiting.append(asyncio.create_task(transactions.run(lambda connection: write(connection, "beside it"))))
-    await asyncio.sleep(0)
+    await asked_of_the_thread()
     go_on.set()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(end) for end in ended] == [sqlite3.IntegrityError] * 2
@@ -169,7 +175,7 @@ async def test_one_of_several_that_is_cancelled_takes_only_its_own_work_back(wor
     transactions = await opened(address_of(None, work_dir), quick=IN_THREAD)
     held, slow, other = [asyncio.create_task(transactions.run(work)) for work in (
         lambda connection: all_there.wait(10), write_slowly, lambda connection: write(connection, "other"))]
-    await asyncio.sleep(0)
+    await asked_of_the_thread()
     all_there.set()
     assert await asyncio.to_thread(begun.wait, 10)
     slow.cancel()
@@ -334,7 +340,7 @@ async def test_whoever_is_cancelled_does_not_wait_for_a_locked_file(
     held.execute("BEGIN IMMEDIATE")
     # The second one's turn does not come: it is cancelled while the first is still waiting.
     first, second = [asyncio.create_task(transactions.run(lambda connection: write(connection, "x"))) for _ in "ab"]
-    await asyncio.sleep(0)
+    await asked_of_the_thread()
     for cancelled in (second, first):
         cancelled.cancel()
         async with asyncio.timeout(10):
