@@ -197,10 +197,9 @@ class SqliteFile:
 
         What goes wrong befalls all of them but those who have an error of their own.
         """
-        self._longest, has_begun = 0.0, True
+        self._longest, has_begun = 0.0, False
         try:
             try:
-                has_begun = False
                 begin()
                 has_begun, before = True, self._driver.total_changes
                 self._timed(together[0].act)

@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from reelflow.errors import BadInput
 from reelflow.job.schema import LEDGER_URL, database_errors, migrate, reason_of
+from reelflow.job.sqlite_file import SqliteFile
 
 _T = TypeVar("_T")
 Work = Callable[[sa.Connection], _T]
 
 PATIENCE = 60.0
+# So many seconds the loop may stand still at a time: ten of such pauses are not seen in what it does beside.
 QUICK = 0.002
 
 
@@ -34,15 +36,10 @@ async def opened(address: sa.URL, *, patience: float = PATIENCE, quick: float = 
     """The transactions of the database at an address, its tables brought to this version. Raises BadInput.
 
     Of an SQLite file: `patience` is how many seconds one waits where another process has locked it, and `quick` how
-    many a commit may take for the loop to do it in its own time; where they take longer a thread does.
+    many a step may take for the loop to do it in its own time; where one takes longer a thread does.
     """
-    transactions: Transactions
-    if address.drivername == "sqlite":
-        from reelflow.job.sqlite_file import SqliteFile
-
-        transactions = SqliteFile(address, patience, quick)
-    else:
-        transactions = _OverTheNetwork(address)
+    transactions: Transactions = (
+        SqliteFile(address, patience, quick) if address.drivername == "sqlite" else _OverTheNetwork(address))
     try:
         await transactions.open()
         await transactions.run(migrate)

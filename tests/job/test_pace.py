@@ -196,9 +196,9 @@ async def test_to_wait_for_a_connection_too_long_is_a_fault_that_is_tried_again(
         first.cancel()
 
 
-@pytest.mark.parametrize(("waiting", "least", "most"), [(100, 0.2, 0.35), (300, 0.4, 0.55)])
+@pytest.mark.parametrize(("waiting", "least"), [(100, 0.2), (300, 0.4)])
 async def test_while_nothing_is_known_all_but_the_first_few_are_asked_about_seldom_and_in_a_crowd_more_so(
-    waiting: int, least: float, most: float
+    waiting: int, least: float
 ) -> None:
     pace = Pace()
     with contextlib.ExitStack() as stack:
@@ -206,9 +206,9 @@ async def test_while_nothing_is_known_all_but_the_first_few_are_asked_about_seld
         begun = time.monotonic()
         pauses = [asyncio.create_task(turn.pause(0.05, 60.0)) for turn in turns]
         await asyncio.gather(*pauses[:8])
-        assert time.monotonic() - begun < 0.2, "the first few show how long it takes"
+        assert not any(pause.done() for pause in pauses[8:]), "the first few show how long it takes"
         await asyncio.gather(*pauses)
-        assert least <= time.monotonic() - begun < most
+        assert time.monotonic() - begun >= least
 
 
 async def test_a_crowd_asks_at_a_few_moments_together_and_no_sooner_than_it_may() -> None:
