@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 Work = Callable[[sa.Connection], _T]
 
 PATIENCE = 60.0
-# So many seconds the loop may stand still at a time: ten of such pauses are not seen in what it does beside.
+# So many seconds the loop may stand still at a time.
 QUICK = 0.002
 
 
