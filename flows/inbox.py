@@ -19,6 +19,7 @@ from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe
 from reelflow.claims import Claims
+from reelflow.digest import digest_of
 from reelflow.errors import (
     BadInput,
     BadMedia,
@@ -36,7 +37,6 @@ from reelflow.recipe import Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.settings import read_settings
 from reelflow.sources import is_address, show_source, source_stem
-from reelflow.store import digest_of
 from tasks.events import emit_arrival
 from tasks.stop import cancelled_in_order
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from reelflow.digest import digest_of_source
 from reelflow.lineage import Made, Stage, in_order
 from reelflow.plan import Job, Plan
 from reelflow.sources import is_address, show_source
-from reelflow.store import digest_of_source
 from tasks.facts import note
 from tasks.run import Run
 

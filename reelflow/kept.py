@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reelflow.digest import digest_of, digest_of_source
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.media_step import Given
 from reelflow.media.run import written_whole
 from reelflow.plan import FromFilm, How, Prepare
-from reelflow.store import Store, digest_of, digest_of_source
+from reelflow.store import Store
 
 _FILE = "file:"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reelflow.digest import digest_of, digest_of_source
 from reelflow.media.run import written_whole
 from reelflow.recipe import Recipe
-from reelflow.store import digest_of, digest_of_source
 
 
 @dataclass(frozen=True, slots=True)

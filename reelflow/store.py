@@ -11,14 +11,14 @@ import os
 import shutil
 import struct
 import sys
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
+
+from reelflow.digest import digest_of, digest_of_opened, digest_of_source
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,6 @@ _LOCK_PAUSE = 0.1
 _LOCKS = "all.lock"
 # Of this kind Python's own fcntl knows only the number: what it takes is as Linux has it on every 64-bit machine.
 _KNOWS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
-_MOST_KNOWN = 4096
-# A file that was changed only just now may be changed once more without its time telling, whose steps some disks make
-# two seconds long.
-_SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ class Store:
         else:
             suffix = path.suffix
         with path.open("rb", buffering=0) as file:
-            digest, stat = _digest_of(file), os.fstat(file.fileno())
+            digest, stat = digest_of_opened(file), os.fstat(file.fileno())
             os.fsync(file.fileno())
             place = self._place(digest, suffix)
             self._make_room(place.parent)
@@ -189,55 +185,6 @@ def clear_notes(work_dir: Path, *, unused_for: float) -> Usage:
 def _mark_used(path: Path) -> None:
     """Note that a file is used just now, which is what clearing goes by; the time of its bytes stays."""
     os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb", buffering=0) as file:
-        return _digest_of(file)
-
-
-def _digest_of(file: FileIO) -> str:
-    """The SHA-256 of what is left of a file, in hex."""
-    return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of_source(path: Path) -> str:
-    """The SHA-256 of a file; worked out once for as long as its size and its times stay the same."""
-    with path.open("rb", buffering=0) as file:
-        # Of a file that is open: another machine's disk is asked anew then.
-        seen = _as_it_is(path, os.fstat(file.fileno()))
-        if (digest := _known.get(seen)) is not None:
-            return digest
-        is_settled = time.time_ns() - max(seen.written, seen.changed) > _SETTLED
-        digest = _digest_of(file)
-    if is_settled:
-        with _knowing:
-            while len(_known) >= _MOST_KNOWN:
-                del _known[next(iter(_known))]
-            _known[seen] = digest
-    return digest
-
-
-class _Seen(NamedTuple):
-    """What a file looks like that has the same bytes as before; times are in nanoseconds.
-
-    `written` is what a copy may set to that of another file; `changed` is the system's own note of the last change.
-    """
-
-    path: str
-    size: int
-    written: int
-    changed: int
-    inode: int
-
-
-def _as_it_is(path: Path, status: os.stat_result) -> _Seen:
-    return _Seen(str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-_known: dict[_Seen, str] = {}
-_knowing = threading.Lock()
 
 
 def _sum(files: Iterator[tuple[Path, os.stat_result]]) -> Usage:

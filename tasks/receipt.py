@@ -8,12 +8,12 @@ from pathlib import Path
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.delivery import Delivery
+from reelflow.digest import digest_of
 from reelflow.lineage import Made, Stage, ends_of, in_order
 from reelflow.plan import Plan
 from reelflow.receipt import Receipt, ask_of, write_receipt
 from reelflow.recipe import Recipe
 from reelflow.report import Report
-from reelflow.store import digest_of
 from tasks.facts import note
 from tasks.folded import task
 from tasks.run import current_run

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reelflow.digest import digest_of_source, known_digest_of
 from reelflow.errors import BadInput, FetchFailed, JobFailed, QueueBusy, QueueFault, Refused, SubmitUnknown
 from reelflow.job.boundary import Boundary, reached
 from reelflow.job.entry import Entry, Intent, Limits, Paid, State, Terms
@@ -20,7 +21,7 @@ from reelflow.job.ledger import Ledger, Taken
 from reelflow.job.lost import LostReplies, UnknownPolicy, undecided
 from reelflow.job.submission import Bought, OnEvent, OnStanding, Submission, SubmitRule, picture_name
 from reelflow.job.wire import Wish
-from reelflow.store import Store, digest_of_source
+from reelflow.store import Store
 
 if TYPE_CHECKING:
     from reelflow.job.client import QueueClient
@@ -68,7 +69,7 @@ async def buy(
     tell = on_event or (lambda _: None)
     if resolved is None:
         resolved = await _resolve(client, wish, rule)
-    intent = await asyncio.to_thread(_intend, wish, client, resolved, seconds, cost)
+    intent = await _intend(wish, client, resolved, seconds, cost)
     reached(Boundary.BEFORE_INTENT)
     watch, dead = Watch(rule.lease), None
     lost = LostReplies(unknown_policy)
@@ -177,11 +178,11 @@ async def _resolve(client: QueueClient, wish: Wish, rule: SubmitRule) -> str:
             await asyncio.sleep(rule.pause_after(failed, error.retry_after))
 
 
-def _intend(wish: Wish, client: QueueClient, resolved: str, seconds: float, cost: Decimal | None) -> Intent:
+async def _intend(wish: Wish, client: QueueClient, resolved: str, seconds: float, cost: Decimal | None) -> Intent:
     """A wish as the ledger keeps it. Its key rests on what is sent and where, not on paths or times."""
     try:
-        source = digest_of_source(wish.source)
-        reference = None if wish.reference_image is None else digest_of_source(wish.reference_image)
+        source = await _digest_of(wish.source)
+        reference = None if wish.reference_image is None else await _digest_of(wish.reference_image)
     except OSError as error:
         raise BadInput(f"The file {error.filename} can't be read: {error.strerror}.", field="source") from None
     parameters = json.dumps(sorted(wish.fields()))
@@ -191,6 +192,11 @@ def _intend(wish: Wish, client: QueueClient, resolved: str, seconds: float, cost
         stand_in=client.stand_in, model=wish.model.name, resolved=resolved, result=wish.model.kind.result,
         source_digest=source, reference_digest=reference, parameters=parameters, seconds=seconds, cost=cost,
     )
+
+
+async def _digest_of(path: Path) -> str:
+    known = known_digest_of(path)
+    return await asyncio.to_thread(digest_of_source, path) if known is None else known
 
 
 def _bought(entry: Entry, terms: Terms, path: Path | None = None) -> Bought:

@@ -17,13 +17,12 @@ import sqlalchemy as sa
 
 from reelflow.job.asked import Asked, tell
 from reelflow.job.prepared import DRIVER
+from reelflow.job.quickness import Quickness
 
 _T = TypeVar("_T")
 
 # So many are committed together at most: those who came first wait for the last.
 _TOGETHER = 64
-# How much the newest transaction counts in the time that they take.
-_NEWEST = 0.2
 _BEGIN = "BEGIN IMMEDIATE"
 
 
@@ -36,7 +35,8 @@ class SqliteFile:
 
     A commit on a quick disk takes a tenth of a millisecond; to wake a thread and be woken by it takes as long again. So
     the loop does it in its own time, as long as no step takes more than `quick` seconds. Where one does, the thread
-    does it, and where another process has locked the file, which is waited for up to `patience` seconds.
+    does it but for a try now and then, and where another process has locked the file, which is waited for up to
+    `patience` seconds.
     """
 
     def __init__(self, address: sa.URL, patience: float, quick: float) -> None:
@@ -45,9 +45,8 @@ class SqliteFile:
         self._engine = sa.create_engine(
             address, pool_size=1, max_overflow=0, connect_args={"timeout": 0, "check_same_thread": False})
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
-        self._patience, self._quick = patience, quick
-        self._takes: float | None = None  # the longest step of a transaction, of late
-        self._longest = 0.0  # and of this one
+        self._patience, self._quickness = patience, Quickness(quick)
+        self._longest = 0.0  # seconds of the longest step of this transaction
         self._asking: deque[Asked] = deque()  # in this turn of the loop
         self._line: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._sent: set[Asked] = set()
@@ -111,28 +110,35 @@ class SqliteFile:
             # what the database holds.
             if asked.begin():
                 self._sent.discard(asked)
+                self._go_on()
             elif not asked.is_over:
                 asked.ending = self._loop.create_future()
                 await asyncio.wait({asked.ending})
             raise
 
     def _take_up(self) -> None:
-        """Serve those who have asked in this turn of the loop, or send them to the thread."""
-        if self._is_quick() and (first := self._next_here()) is not None:
-            together = [first]
+        """Serve those who have asked in this turn of the loop, or send them to the thread.
+
+        While the connection is the thread's still, those that the loop is to serve wait until it is done.
+        """
+        if self._quickness.is_the_loops and self._sent:
+            return
+        if self._quickness.is_the_loops and (first := self._next_here()) is not None:
+            together, before = [first], self._driver.total_changes
             if self._transact(together, self._next_here, lambda: self._driver.execute(_BEGIN)):
+                self._quickness.learn(self._longest, has_written=self._driver.total_changes != before)
                 tell(together)
-                if self._asking:
-                    self._loop.call_soon(self._take_up)
+                self._go_on()
                 return
             # Locked by another process, most likely. The thread has time to wait for that, or to say what else it is.
             first.error = None
             self._send(first)
         self._send_all()
 
-    def _is_quick(self) -> bool:
-        """Whether the loop may do it: the thread has nothing to do, and nothing takes time to speak of."""
-        return not self._sent and self._takes is not None and self._takes < self._quick
+    def _go_on(self) -> None:
+        """Take up those who are left, in the next turn of the loop."""
+        if self._asking:
+            self._loop.call_soon(self._take_up)
 
     def _next_here(self) -> Asked | None:
         """The next of those who have asked in this turn of the loop and have not been cancelled since."""
@@ -153,7 +159,9 @@ class SqliteFile:
     def _receive(self, ended: list[Asked]) -> None:
         """What the thread has done, in the loop's thread."""
         self._sent.difference_update(ended)
+        self._quickness.was_the_threads()
         tell(ended)
+        self._go_on()
 
     def _serve(self) -> None:
         """What the thread does: first it connects, then it transacts."""
@@ -201,13 +209,12 @@ class SqliteFile:
         try:
             try:
                 begin()
-                has_begun, before = True, self._driver.total_changes
+                has_begun = True
                 self._timed(together[0].act)
                 while len(together) < _TOGETHER and (asked := following()) is not None:
                     together.append(asked)
                     self._act_apart(asked)
                 self._timed(self._driver.execute, "COMMIT")
-                self._learn(has_written=self._driver.total_changes != before)
             finally:
                 if self._driver.in_transaction:
                     self._driver.execute("ROLLBACK")
@@ -221,14 +228,6 @@ class SqliteFile:
         began = time.perf_counter()
         do(*given)
         self._longest = max(self._longest, time.perf_counter() - began)
-
-    def _learn(self, *, has_written: bool) -> None:
-        """How long the longest step takes of late. What only reads says nothing of the disk, unless it is slow."""
-        takes = self._takes
-        if takes is None:
-            self._takes = self._longest if has_written else None
-        elif has_written or self._longest > takes:
-            self._takes = takes + _NEWEST * (self._longest - takes)
 
     def _act_apart(self, asked: Asked) -> None:
         """Do one's work so that it can be taken back without that of those before it."""

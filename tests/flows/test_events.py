@@ -12,8 +12,8 @@ from prefect.client.orchestration import get_client
 
 from flows.pipeline import pipeline
 from flows.restyle import restyle
+from reelflow.digest import digest_of
 from reelflow.standin.server import StandIn
-from reelflow.store import digest_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

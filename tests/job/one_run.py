@@ -16,13 +16,14 @@ from typing import Any
 from buying import film_wish, picture_wish
 from pydantic import SecretStr
 
+from reelflow.digest import digest_of
 from reelflow.errors import ReelflowError
 from reelflow.job.buy import buy
 from reelflow.job.client import QueueClient
 from reelflow.job.collect import collect
 from reelflow.job.ledger import Ledger
 from reelflow.job.submission import SubmitRule
-from reelflow.store import Store, digest_of
+from reelflow.store import Store
 
 
 async def run(asked: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from buying import MODELS, QUICK, Shop, film_wish, picture_wish
 from pydantic import SecretStr
 from scripted import answer, hang_up, scripted, stall
 
+from reelflow.digest import digest_of
 from reelflow.errors import (
     BadInput,
     BadMedia,
@@ -37,7 +38,7 @@ from reelflow.job.entry import Limits, Paid, Standing, State, spend_of
 from reelflow.job.ledger import Ledger
 from reelflow.job.submission import Bought
 from reelflow.job.wire import Wish
-from reelflow.store import Store, digest_of
+from reelflow.store import Store
 
 USD = Decimal
 

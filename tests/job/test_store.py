@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.store import Store, digest_of_source
+from reelflow.store import Store
 
 
 def incoming(store: Store, name: str, content: bytes) -> Path:
@@ -76,16 +76,6 @@ async def test_one_at_a_time_is_inside_for_a_name(tmp_path: Path) -> None:
     assert most == 1
     async with Store(tmp_path).alone("one"), Store(tmp_path).alone("two"):
         pass
-
-
-def test_a_source_that_was_changed_is_read_again_though_its_size_and_its_time_say_that_it_is_old(
-    tmp_path: Path,
-) -> None:
-    path, hour_ago = tmp_path / "film.mp4", time.time() - 3600
-    for content in (b"one", b"two"):
-        path.write_bytes(content)
-        os.utime(path, (hour_ago, hour_ago))
-        assert [digest_of_source(path) for _ in range(2)] == [hashlib.sha256(content).hexdigest()] * 2
 
 
 async def test_what_is_locked_for_a_name_is_no_film_of_the_store(tmp_path: Path) -> None:

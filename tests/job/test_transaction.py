@@ -267,6 +267,24 @@ async def test_one_that_is_cancelled_before_the_file_is_found_locked_does_not_ke
     await transactions.close()
 
 
+async def test_who_waits_for_the_loop_is_served_when_those_before_are_cancelled(
+    work_dir: Path, held: sqlite3.Connection
+) -> None:
+    transactions = await opened(address_of(None, work_dir), quick=IN_LOOP)
+    held.execute("BEGIN IMMEDIATE")
+    waiting = []
+    for key in "abc":
+        waiting.append(asyncio.create_task(transactions.run(lambda connection, key=key: write(connection, key))))
+        await asked_of_the_thread()
+    for task in waiting[:2]:
+        task.cancel()
+    held.rollback()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [asyncio.CancelledError, asyncio.CancelledError, int]
+    assert await transactions.run(keys) == ["c"]
+    await transactions.close()
+
+
 async def test_where_a_step_takes_long_the_next_ones_are_the_thread_s(work_dir: Path) -> None:
     transactions = await opened(address_of(None, work_dir), quick=0.25)
     threads = [await transactions.run(lambda connection: write(connection, "quick"))]
