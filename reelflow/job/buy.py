@@ -21,6 +21,7 @@ from reelflow.job.ledger import Ledger, Taken
 from reelflow.job.lost import LostReplies, UnknownPolicy, undecided
 from reelflow.job.submission import Bought, OnEvent, OnStanding, Submission, SubmitRule, picture_name
 from reelflow.job.wire import Wish
+from reelflow.models import Kind
 from reelflow.store import Store
 
 if TYPE_CHECKING:
@@ -75,10 +76,17 @@ async def buy(
     lost = LostReplies(unknown_policy)
     with lost.told():
         while True:
+            came = await _row_of_a_picture_that_came(ledger, store, wish, intent.key)
             terms = Terms(
-                limits=limits, max_attempts=max_attempts, resubmit_unknown=unknown_policy == "resubmit",
+                limits=limits, max_attempts=max_attempts,
+                resubmit_unknown=unknown_policy == "resubmit" and came is None,
                 refresh=refresh, flow_run_id=flow_run_id, dead=dead,
             )
+            # Refused: a person has allowed another purchase, not knowing of the picture.
+            if (came is not None and came.state in (State.UNKNOWN, State.REFUSED)
+                    and (bought := await _picture_that_came(ledger, store, came, terms)) is not None):
+                tell(f"Nothing to pay: {_described(bought)}.")
+                return bought
             claim = await ledger.claim(intent, terms)
             if claim.purchase is not None:
                 reached(Boundary.AFTER_INTENT)
@@ -125,7 +133,10 @@ async def _found(
     if entry.state is State.UNKNOWN:
         if (bought := await _picture_that_came(ledger, store, entry, terms)) is not None:
             return bought
-        raise undecided(SubmitUnknown(entry.note, key=entry.key, purchase=entry.purchase), policy)
+        entry = await ledger.find(entry.key)
+        if entry.state is not State.UNKNOWN:  # another run has taken the picture in just now
+            return await _found(ledger, store, entry, terms, policy)
+        raise undecided(SubmitUnknown(entry.note, key=entry.key, purchase=entry.purchase or ""), policy)
     if entry.state is State.FAILED:
         raise JobFailed(
             f"Job {entry.job_id} for this wish has failed, and {entry.attempts} of {terms.max_attempts} allowed "
@@ -142,12 +153,30 @@ async def _found(
 
 async def _picture_that_came(ledger: Ledger, store: Store, entry: Entry, terms: Terms) -> Bought | None:
     """An edited picture whose run died after all of it had come: that is its reply, and it is not lost."""
-    incoming = store.incoming(picture_name(entry.purchase or ""))
-    if entry.result != "picture" or not incoming.exists():
+    if entry.result != "picture":
         return None
-    kept = await store.keep(incoming)
-    await ledger.completed(entry.purchase or "", digest=kept.digest, size_bytes=kept.size_bytes, seconds=None)
+    name = picture_name(entry.purchase or "")
+    incoming = store.incoming(name)
+    async with store.alone(name):
+        if not incoming.exists():
+            return None
+        # It stays until the ledger knows: it can't be fetched again.
+        kept = await store.keep(incoming, leave=True)
+        await ledger.completed(entry.purchase or "", digest=kept.digest, size_bytes=kept.size_bytes, seconds=None)
+        incoming.unlink(missing_ok=True)
     return _bought(entry, terms, kept.path)
+
+
+async def _row_of_a_picture_that_came(ledger: Ledger, store: Store, wish: Wish, key: str) -> Entry | None:
+    """The row of a wish whose edited picture lies here whole, unless the ledger knows of it."""
+    if wish.model.kind is not Kind.IMAGE:
+        return None
+    try:
+        entry = await ledger.find(key)
+    except BadInput:  # nobody has wished for it yet
+        return None
+    is_here = entry.state is not State.COMPLETED and store.incoming(picture_name(entry.purchase or "")).exists()
+    return entry if is_here else None
 
 
 async def _wait_for_holder(ledger: Ledger, key: str, watch: Watch) -> tuple[str | None, int] | None:

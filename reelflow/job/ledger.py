@@ -141,7 +141,9 @@ class Ledger:
             if cost is not None and seconds is not None and row["seconds"] > 0:
                 cost = cost * Decimal(str(seconds)) / Decimal(str(row["seconds"]))
             move(
-                connection, purchase, State.COMPLETED, tuple(State), ended_at=now(), output_seconds=seconds,
+                connection, purchase, State.COMPLETED, tuple(State), output_seconds=seconds,
+                # One that was cleared away and is fetched again ended when it came first.
+                ended_at=row["ended_at"] if row["state"] is State.COMPLETED else now(),
                 output_cost=cost, output_digest=digest, output_bytes=size_bytes,
                 stand_in=int(stand_in or row["stand_in"]), note="",
             )

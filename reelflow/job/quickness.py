@@ -19,8 +19,8 @@ class Quickness:
     def __init__(self, quick: float) -> None:
         self._quick = quick
         self._takes: float | None = None
-        # The first is the thread's: a new file is written to then, which takes longer than all that follows.
-        self._until_try, self._pause = 1, _SOONEST_TRY
+        # The thread connects, and makes the tables of a new file, which takes longer than all that follows.
+        self._until_try, self._pause = 2, _SOONEST_TRY
 
     @property
     def is_the_loops(self) -> bool:

@@ -81,6 +81,7 @@ class Submission:
         self._entry, self._id, self._rule, self._tell, self._on_bytes = entry, purchase, rule, tell, on_bytes
         self._on_standing = on_standing
         self._all_left = False
+        self._is_unpaid = True
         self._state = State.INTENDED
 
     async def make(self) -> Bought:
@@ -90,7 +91,8 @@ class Submission:
             async with self._beating():
                 return await self._sent()
         except asyncio.CancelledError:
-            if self._state is State.INTENDED:
+            # One that is stopped while it writes down that nothing was bought is `sent` still.
+            if self._state is State.INTENDED or (self._state is State.SENT and self._is_unpaid):
                 async with self._hurried():
                     await self._refused("The run was stopped before the form was sent.")
             raise
@@ -117,7 +119,7 @@ class Submission:
         A form that is still on its way is called back: then nothing is bought. One that is out has a grace in which
         its reply is waited for, since a reply that nobody reads is a job that nobody finds.
         """
-        self._all_left = False
+        self._all_left = self._is_unpaid = False
         work = asyncio.create_task(self._send_and_record())
         cancelled = False
         while not work.done():
@@ -156,10 +158,12 @@ class Submission:
                 return self._done(None, kept.path)
             job = await self._client.submit(self._wish, on_bytes=self._count)
         except (QueueBusy, QueueUnreachable):
+            self._is_unpaid = True
             await self._ledger.unsent(self._id)
             self._stands(State.INTENDED)
             raise
         except Refused as refusal:
+            self._is_unpaid = True
             await self._refused(refusal.message)
             raise
         except SubmitUnknown as error:

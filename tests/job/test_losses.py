@@ -66,16 +66,33 @@ async def test_a_job_that_the_queue_has_forgotten_after_the_store_was_cleared_is
     assert (shop.standin.posts, (await shop.entry()).state) == (1, State.COMPLETED)
 
 
+@pytest.mark.parametrize("policy", ["ask", "resubmit"])
 async def test_an_edited_picture_outlasts_a_ledger_that_can_t_be_written_when_it_comes(
-    shop: Shop, work_dir: Path
+    policy: str, shop: Shop, work_dir: Path
 ) -> None:
     wish = picture_wish(shop.media)
-    with no_state(work_dir, State.COMPLETED), pytest.raises(LedgerFault, match="disk is full"):
-        await shop.buy(wish)
-    bought = await shop.buy(wish)
+    with no_state(work_dir, State.COMPLETED):
+        for _ in range(2):
+            with pytest.raises(LedgerFault, match="disk is full"):
+                await shop.buy(wish, unknown_policy=policy)
+    bought = await shop.buy(wish, unknown_policy=policy)
     assert (bought.state, bought.paid, shop.standin.pictures_made) == (State.COMPLETED, Paid.KEPT, 1)
     assert bought.path is not None and bought.path.read_bytes().startswith(b"\x89PNG")
     assert not [path for path in (shop.store.root / "incoming").iterdir() if path.suffix != ".lock"]
+
+
+async def test_an_edited_picture_that_has_come_is_not_bought_again_where_a_person_allows_it(
+    shop: Shop, work_dir: Path
+) -> None:
+    wish = picture_wish(shop.media)
+    with no_state(work_dir, State.COMPLETED), pytest.raises(LedgerFault):
+        await shop.buy(wish)
+    entry = await shop.entry()
+    await shop.ledger.died(entry)
+    await shop.ledger.granted(await shop.entry())
+    bought = await asyncio.gather(*(shop.buy(wish) for _ in range(3)))
+    assert (shop.standin.pictures_made, len({one.path for one in bought})) == (1, 1)
+    assert (await shop.entry()).state is State.COMPLETED
 
 
 async def test_a_retry_of_a_run_that_refreshed_does_not_refresh_again_though_others_did_since(shop: Shop) -> None:

@@ -14,9 +14,9 @@ def turns_of_the_thread(quickness: Quickness) -> int:
     return turns
 
 
-def test_the_first_is_the_thread_s_and_the_next_are_the_loop_s_while_they_are_quick() -> None:
+def test_the_first_two_are_the_thread_s_and_the_next_are_the_loop_s_while_they_are_quick() -> None:
     quickness = Quickness(0.002)
-    assert turns_of_the_thread(quickness) == 1
+    assert turns_of_the_thread(quickness) == 2
     for _ in range(10):
         quickness.learn(0.0002, has_written=True)
         assert quickness.is_the_loops
@@ -30,7 +30,7 @@ def test_on_a_slow_disk_the_loop_tries_ever_more_seldom_until_one_is_quick() -> 
     for _ in range(8):
         turns.append(turns_of_the_thread(quickness))
         quickness.learn(0.02, has_written=True)
-    assert turns == [1, 8, 16, 32, 64, 128, 256, 256]
+    assert turns == [2, 8, 16, 32, 64, 128, 256, 256]
     turns_of_the_thread(quickness)
     quickness.learn(0.0002, has_written=True)
     assert quickness.is_the_loops
