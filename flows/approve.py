@@ -45,7 +45,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
         await publish_plan(plan)
         price = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
-        jobs = f"{len(plan.jobs)} job{'' if len(plan.jobs) == 1 else 's'}, {plan.seconds:.1f} s"
+        jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
         if not deployment.id:
             raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {price}: look at it, and run "
                              "the same again with --yes.")

@@ -58,7 +58,7 @@ async def make_within(
     """The same for a clip of a larger run, which minds its own cancelling, and may have planned the clip before."""
     stem = planned[1].stem if planned else source_stem(source)
     async with reported(recipe, source, stem, order) as ending, open_run() as run:
-        limit = read_limit(order.max_cost_usd)
+        limit = read_limit(order.max_cost_usd, run.settings)
         places = Places.of(run, recipe, order)
         recipe = places.destination.named(recipe, source)
         plan, known = planned or await _looked_at(run, recipe, source, stem)

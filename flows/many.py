@@ -233,22 +233,21 @@ class _Works:
                 group.create_task(go_on())
 
     def _check_limit(self, to_make: list[Looked], cost: Decimal | None) -> None:
-        limits = [limit for limit in (read_limit(self.order.max_cost_usd), self.run.settings.max_cost_usd)
-                  if limit is not None]
-        if not limits or not to_make:
+        limit = read_limit(self.order.max_cost_usd, self.run.settings)
+        if limit is None or not to_make:
             return
         if cost is None:
             raise OverBudget(f"The price of these {len(to_make)} clips is not known, so it can't be held against the "
-                             f"limit max_cost_usd of {min(limits)} USD: give the model a price in REELFLOW_MODELS, or "
+                             f"limit max_cost_usd of {limit} USD: give the model a price in REELFLOW_MODELS, or "
                              "take the limit away.")
-        if cost > min(limits):
+        if cost > limit:
             raise OverBudget(f"These {len(to_make)} clips would cost {cost.normalize():f} USD, and the limit "
-                             f"max_cost_usd is {min(limits).normalize():f} USD: nothing was sent. Take fewer clips or "
+                             f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Take fewer clips or "
                              "raise the limit.")
 
     async def _publish(self, to_make: list[Looked], cost: Decimal | None) -> None:
         """Show what will be done and what it will cost, before anything is bought."""
-        jobs = sum(max(1, len(job.prepare.pieces)) for one in to_make for job in one.plan.jobs)
+        jobs = sum(one.plan.purchases for one in to_make)
         rows = [
             ("clips", str(len(self.clips))), ("can't be used", str(self.summary.tally.bad)),
             ("made before", str(len(self.clips) - self.summary.tally.bad - len(to_make))),

@@ -284,6 +284,11 @@ class Plan:
         return sum(job.seconds for job in self.jobs)
 
     @property
+    def purchases(self) -> int:
+        """How many jobs are bought in all: of a film that goes out in pieces, one for each."""
+        return sum(max(1, len(job.prepare.pieces)) for job in self.jobs)
+
+    @property
     def cost_usd(self) -> Decimal | None:
         """The price of all jobs in USD; None where one of them is unknown."""
         costs = [job.cost_usd for job in self.jobs]

@@ -44,12 +44,16 @@ def check_models(recipe: Recipe, models: ModelTable) -> None:
         raise recipe.refusal(faults)
 
 
-def read_limit(max_cost_usd: float | None) -> Decimal | None:
-    """What a run may cost at most, in USD (None: no limit). Raises BadInput."""
+def read_limit(max_cost_usd: float | None, settings: Settings) -> Decimal | None:
+    """What a run may cost at most, in USD (None: no limit): the least of what it is given and of what the settings say.
+
+    Raises BadInput.
+    """
     if max_cost_usd is not None and not 0 <= max_cost_usd < math.inf:
         raise BadInput(f"The limit max_cost_usd of {max_cost_usd:g} can't be used: give 0 USD or more.",
                        field="max_cost_usd")
-    return None if max_cost_usd is None else Decimal(str(max_cost_usd))
+    own = None if max_cost_usd is None else Decimal(str(max_cost_usd))
+    return min((limit for limit in (own, settings.max_cost_usd) if limit is not None), default=None)
 
 
 def check_total(plan: Plan, limit: Decimal | None) -> None:
@@ -60,14 +64,14 @@ def check_total(plan: Plan, limit: Decimal | None) -> None:
     Raises:
         OverBudget: the price is over the limit, or is not known.
     """
-    if limit is None or len(plan.jobs) < 2:
+    if limit is None or plan.purchases < 2:
         return
     if plan.cost_usd is None:
         unpriced = next(job.model.name for job in plan.jobs if job.cost_usd is None)
         raise OverBudget(f"The price of {unpriced} is not known, so it can't be held against the limit max_cost_usd of "
                          f"{limit} USD: give it a price in REELFLOW_MODELS, or take the limit away.")
     if plan.cost_usd > limit:
-        raise OverBudget(f"The {len(plan.jobs)} jobs would cost {plan.cost_usd.normalize():f} USD, and the limit "
+        raise OverBudget(f"The {plan.purchases} jobs would cost {plan.cost_usd.normalize():f} USD, and the limit "
                          f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Shorten the clip or raise the "
                          "limit.")
 
@@ -111,7 +115,7 @@ async def preflight(
         QueueUnreachable, KeyRefused: the queue isn't there, or doesn't take the key.
         QueueRefused: it does not say what a rolling name stands for.
     """
-    limit = read_limit(max_cost_usd)
+    limit = read_limit(max_cost_usd, settings)
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
     check_models(recipe, settings.model_table)
     files = await probe_files(recipe)

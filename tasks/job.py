@@ -121,7 +121,7 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
         try:
             bought = await buy(
                 run.ledger, run.client, run.store, wish, seconds=price.seconds, cost=price.cost_usd,
-                limits=Limits(_least(price.limit_usd, run.settings.max_cost_usd), run.settings.max_cost_per_day_usd),
+                limits=Limits(price.limit_usd, run.settings.max_cost_per_day_usd),
                 unknown_policy=run.settings.unknown_policy, max_attempts=run.settings.max_attempts,
                 refresh=price.refresh, resolved=price.resolved, flow_run_id=flow_run.id, on_event=tell,
                 on_bytes=_count(running), on_standing=learn,
@@ -192,7 +192,3 @@ def _count(running: Phase) -> OnBytes:
         running.move(gone / total if total else None, f"{gone / 1e6:.1f}{of} MB")
 
     return tell
-
-
-def _least(*limits: Decimal | None) -> Decimal | None:
-    return min((limit for limit in limits if limit is not None), default=None)

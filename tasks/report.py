@@ -27,7 +27,7 @@ async def publish_plan(plan: Plan) -> None:
         return
     await shown_late(acreate_table_artifact(
         [{"": name, "planned": value} for name, value in plan_rows(plan)], key="plan",
-        description=f"Plan: {plan.name}, {len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'}, "
+        description=f"Plan: {plan.name}, {plan.purchases} {'job' if plan.purchases == 1 else 'jobs'}, "
                     f"{plan.seconds:.2f} s",
     ), what="The plan")
 

@@ -119,7 +119,7 @@ async def _preflight(parameters: dict[str, Any]) -> None:
     from flows.batch import batch_folder, check_apart, find_clips
 
     settings = read_settings()
-    read_limit(parameters["max_cost_usd"])
+    read_limit(parameters["max_cost_usd"], settings)
     clips = await asyncio.to_thread(
         find_clips, parameters["sources"], parameters["recipe"], parameters["job"], parameters["parameters"],
         parameters["part"], strict=parameters["strict"], approve=parameters["approve"])

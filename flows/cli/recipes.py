@@ -146,7 +146,7 @@ def explain(file: str, source: str, /, *, commands: Annotated[bool, Flag] = Fals
         if commands and one.command:
             console.print(f"  [dim]{escape(one.shown)}[/]")
     price = "at an unknown price" if cost is None else f"{cost:.4f} USD"
-    jobs = sum(max(1, len(job.prepare.pieces)) for job in plan.jobs)
+    jobs = plan.purchases
     console.print(f"\n{jobs} job{'' if jobs == 1 else 's'}, {plan.seconds:.2f} s, {price}")
     for warning in plan.warnings:
         console.print(f"[yellow]note[/] {escape(warning)}")

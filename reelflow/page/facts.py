@@ -162,7 +162,7 @@ def _figures(plan: Plan, report: Report) -> Rows:
     length = f"{first.seconds:.2f} s" if first.seconds else str(first.size)
     rows = [(length, "of film" if first.seconds else "picture")]
     if plan.jobs:
-        jobs = len(report.job_ids) or len(plan.jobs)
+        jobs = len(report.job_ids) or plan.purchases
         rows.append((str(jobs), "job" if jobs == 1 else "jobs"))
         price, note = _price(report)
         rows.append((price, note))

@@ -161,6 +161,20 @@ async def test_the_price_of_all_jobs_is_held_against_the_limit_before_the_first(
     assert (estimate["status"], estimate["cost_usd"], queue.posts) == ("estimated", 0.05, 0)
 
 
+@pytest.mark.parametrize("by", ["the run", "the settings"])
+async def test_the_price_of_all_pieces_is_held_against_the_limit_before_the_first(
+    by: str, queue: StandIn, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe({"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.25}})
+    whole = (await pipeline(str(clip), asked, output=f"{tmp_path}/", estimate=True))["cost_usd"]
+    limit = whole * 0.9
+    if by == "the settings":
+        monkeypatch.setenv("REELFLOW_MAX_COST_USD", str(limit))
+    with pytest.raises(OverBudget, match=r"The 5 jobs would cost .* nothing was sent"):
+        await pipeline(str(clip), asked, output=f"{tmp_path}/", max_cost_usd=limit if by == "the run" else None)
+    assert queue.posts == 0
+
+
 async def test_a_preview_is_shown_and_nothing_more_is_bought_before_it_is_approved(
     queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:
