@@ -82,11 +82,11 @@ async def batch(
     """
     given = {"prompt": prompt, "reference_image": reference_image, "model": model, "seed": seed, **(parameters or {})}
     asked = {name: value for name, value in given.items() if value not in (None, "")}
-    if window < 1 or (jobs_at_once is not None and jobs_at_once < 1):
-        raise BadInput("The window and the jobs at once must be 1 or more.", field="window")
+    many = Many(window, jobs_at_once, max_failures)
+    many.check()
     return await cancelled_in_order(_batch(
         sources, recipe, job, asked, part,
-        Order(output, overwrite, max_cost_usd, estimate, refresh), Many(window, jobs_at_once, max_failures),
+        Order(output, overwrite, max_cost_usd, estimate, refresh), many,
         strict=strict, approve=approve,
     ))
 

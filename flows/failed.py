@@ -78,7 +78,8 @@ async def reported(recipe: Recipe, source: str, stem: str, order: Order | None) 
     seeds = [step.seed for step in steps if step.seed is not None]
     facts: dict[str, Any] = {
         "model": joined(step.model for step in steps), "prompt": joined(step.prompt for step in steps),
-        "seed": seeds[0] if seeds else None, "flow_run_id": flow_run.id, "flow_run_name": flow_run.name,
+        "seed": seeds[0] if seeds else None, "refreshes": order is not None and order.refresh,
+        "flow_run_id": flow_run.id, "flow_run_name": flow_run.name,
     }
     start = Report(recipe.name, RunStatus.FAILED, source=show_source(source), **facts)
     ending = Ending(recipe, stem, order)
@@ -106,7 +107,8 @@ def joined(words: Any) -> str | None:
 async def _tell(ending: Ending, latest: Latest, error: Exception) -> None:
     try:
         # What can't be used is told by its sentence, and what lies where a page would lie beside may be as it should.
-        if not isinstance(error, BadInput | Declined) or isinstance(error, SourceFault):
+        is_told = isinstance(error, BadInput | Declined) and not isinstance(error, SourceFault)
+        if not is_told or latest.report.status is RunStatus.FAILED:
             await publish_failure(ending.recipe, ending.plan, latest.report, ending.pages(),
                                   last_words=str(getattr(error, "stderr", "")))
         await publish_report(latest.report)

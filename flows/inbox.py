@@ -84,13 +84,15 @@ async def inbox(
     """
     if bool(recipe.strip()) == bool(job):
         raise BadInput("Give a recipe or a job, and not both.", field="recipe")
+    many = Many(window)
+    many.check()
     given = {"prompt": prompt, "model": model, **(parameters or {})}
     asked = {name: value for name, value in given.items() if value not in (None, "")}
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
     where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
     return await cancelled_in_order(_emptied(
-        where, found, Order(outbox, max_cost_usd=max_cost_usd), Many(window),
+        where, found, Order(outbox, max_cost_usd=max_cost_usd), many,
         settle_seconds=settle_seconds, max_clips=max_clips))
 
 
@@ -109,7 +111,8 @@ async def _emptied(
             return await make_many(taking.clips, order, many, _manifest(str(order.output)),
                                    title=f"inbox {show_source(inbox).rpartition('/')[2]}", on_end=taking.ended)
         except ClipsFailed as failed:
-            raise ClipsFailed(f"{failed.message} Failed clips lie in {show_source(inbox)}/failed, each with a note.",
+            raise ClipsFailed(f"{failed.message} Those that failed by a fault of their own lie in "
+                               f"{show_source(inbox)}/failed, each with a note.",
                               summary=failed.summary) from None
 
 
@@ -163,7 +166,7 @@ class _Taking:
             if not line.is_bad:
                 await self._claims.done(keys, arrival.name)
                 return
-            if isinstance(error, _ITS_OWN) and not isinstance(error, SourceFault):
+            if error is not None and _is_its_own(error):
                 await put_aside(self._inbox, arrival, error.message)
             # Whoever brings it again wants it tried again.
             await self._claims.give_back(keys)
@@ -174,6 +177,13 @@ class _Taking:
         if not is_address(arrival.source):
             return await asyncio.to_thread(digest_of, Path(arrival.source))
         return await asyncio.to_thread(remote.digest, arrival.source)
+
+
+def _is_its_own(error: ReelflowError) -> bool:
+    """Whether an error is the clip's, and not that of a place or a setting, which is the same for all clips."""
+    field = (error.field or "") if isinstance(error, BadInput) else ""
+    is_everyones = isinstance(error, SourceFault) or field.startswith(("output", "REELFLOW_", "DECART_"))
+    return isinstance(error, _ITS_OWN) and not is_everyones
 
 
 def _key(*words: str) -> str:

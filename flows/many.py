@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from flows.order import Order
 from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.compile import Known
-from reelflow.errors import ClipsFailed, KeyRefused, OverBudget, ReelflowError
+from reelflow.errors import BadInput, ClipsFailed, KeyRefused, OverBudget, ReelflowError
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
 from reelflow.plan import Plan
 from reelflow.preflight import read_limit
@@ -55,6 +55,13 @@ class Many:
     window: int = 8
     jobs_at_once: int | None = None
     max_failures: int | None = None
+
+    def check(self) -> None:
+        """Refuse numbers below 1. Raises BadInput."""
+        for one in fields(self):
+            number = getattr(self, one.name)
+            if number is not None and number < 1:
+                raise BadInput(f"{one.name} must be 1 or more, and is {number}.", field=one.name)
 
     def settings(self) -> Settings:
         """The settings of such a run."""
@@ -277,8 +284,9 @@ class _Works:
             return told
         why = f" {self.halted}" if self.halted else ""
         rest = f", and {told['not_begun']} were not begun" if told["not_begun"] else ""
-        message = (f"{tally.told()}{rest}: {told['manifest']} says which and why.{why} Run the same again to make "
-                   "what is missing.")
+        again = "Run the same again without refresh" if self.order.refresh else "Run the same again"
+        message = (f"{tally.told()}{rest}: {told['manifest']} says which and why.{why} {again} to make what is "
+                   "missing.")
         status = RunStatus.UNDECIDED if tally.undecided and not tally.failed else RunStatus.FAILED
         raise ClipsFailed(message, summary={**told, "status": status.value, "error": message})
 

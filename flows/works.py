@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -67,9 +68,7 @@ class Works:
                 self._takes[number] = asyncio.create_task(self._take(number))
         # All are waited for, so that what is paid for is brought home although another one failed.
         ended = await asyncio.gather(*(self._takes[number] for number in numbers), return_exceptions=True)
-        for result in ended:
-            if isinstance(result, BaseException):
-                raise result
+        _raise_gravest(ended)
         return {number: self._takes[number].result() for number in numbers}
 
     async def _take(self, number: int) -> Take:
@@ -77,9 +76,7 @@ class Works:
         takes = await self._takes_of(self._plan.jobs[number - 1].prepare.pictures)
         job = self._plan.jobs[number - 1]
         ended = await self._prepared_and_brought(job, takes)
-        for result in ended:
-            if isinstance(result, BaseException):
-                raise result
+        _raise_gravest(ended)
         generated = tuple(path for path in ended if isinstance(path, Path))
         if job.model.kind is Kind.MOTION:
             await self._look_again(job, generated[0])
@@ -168,6 +165,13 @@ class Works:
                              "are kept.")
         self._known = replace(self._known, made={**self._known.made, job.number: made})
         self._plan = compile_recipe(self._recipe, self._plan.source, self._known)
+
+
+def _raise_gravest(ended: Iterable[object]) -> None:
+    """Of what went wrong, raise what has to be known first: that the run is stopped, that a person has to decide."""
+    wrong = [result for result in ended if isinstance(result, BaseException)]
+    if wrong:
+        raise min(wrong, key=lambda error: (isinstance(error, Exception), not isinstance(error, SubmitUnknown)))
 
 
 def _reads(job: Job, source: Path) -> bool:

@@ -26,34 +26,44 @@ from reelflow.errors import (
     Unapproved,
 )
 
-# The narrower kinds first: the first that fits is told.
+# The narrower kinds first: the first that fits is told. Where a sentence has no end, what became of the money is it.
 _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
-    (SourceFault, "Run the same again in a while; nothing was bought."),
+    (SourceFault, "Run {again} in a while"),
     (BadInput, ""),
-    (BadMedia, "Look at the file (`reelflow probe FILE`), or take another one; nothing was bought."),
+    (BadMedia, "Look at the file (`reelflow probe FILE`), or take another one"),
     (Declined, "Nothing: this was asked for."),
     (Decided, "Look at how the wish stands now (`reelflow jobs list`)."),
-    (OverBudget, "Take a shorter part (--duration), or raise the limit, and run again; nothing was sent."),
-    (KeyRefused, "Set DECART_API_KEY to a key that this queue takes, and run the same again."),
+    (OverBudget, "Take a shorter part (--duration), or raise the limit, and run again"),
+    (KeyRefused, "Set DECART_API_KEY to a key that this queue takes, and run {again}"),
     (QueueRefused, "Change what the queue names, and run again; it bills nothing that it refuses."),
-    (QueueUnreachable, "Check DECART_BASE_URL and the network (`reelflow doctor`), and run the same again."),
-    (QueueBusy, "Run the same again in a while; nothing was bought for it."),
-    (QueueFault, "Run the same again in a while: what is bought is kept, and asking costs nothing."),
+    (QueueUnreachable, "Check DECART_BASE_URL and the network (`reelflow doctor`), and run {again}"),
+    (QueueBusy, "Run {again} in a while; nothing was bought for it."),
+    (QueueFault, "Run {again} in a while: what is bought is kept, and asking costs nothing."),
     (Unapproved, "Look at the preview, and say whether the run goes on."),
-    (SubmitUnknown, "Look at your account with the queue, decide as the sentence says, and run the same again. Nothing "
+    (SubmitUnknown, "Look at your account with the queue, decide as the sentence says, and run {again}. Nothing "
                     "more is bought for it before that."),
     (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys a new job."),
-    (JobOverdue, "Run the same again later: where the queue has finished the job, it is fetched and not paid again."),
-    (FetchFailed, "Run the same again: the job is paid, and only its result is still to be fetched."),
-    (LedgerFault, "See to the ledger (`reelflow doctor` says where it lies), and run the same again."),
-    (MediaTimeout, "Give ffmpeg longer (REELFLOW_FFMPEG_TIMEOUT) or take a shorter part, and run again: what was "
+    (JobOverdue, "Run {again} later: where the queue has finished the job, it is fetched and not paid again."),
+    (FetchFailed, "Run {again}: the job is paid, and only its result is still to be fetched."),
+    (LedgerFault, "See to the ledger (`reelflow doctor` says where it lies), and run {again}."),
+    (MediaTimeout, "Give ffmpeg longer (REELFLOW_FFMPEG_TIMEOUT) or take a shorter part, and run {again}: what was "
                    "bought is kept."),
-    (MediaFailed, "See to what ffmpeg says, and run the same again: what was bought is kept, and not paid again."),
+    (MediaFailed, "See to what ffmpeg says, and run {again}: what was bought is kept, and not paid again."),
     (BadResult, "Run with --refresh to buy another result; the one that came is kept."),
-    (ReelflowError, "Run the same again: what was bought is kept, and not paid again."),
+    (ReelflowError, "Run {again}: what was bought is kept, and not paid again."),
 )
 
 
-def what_to_do(error: ReelflowError) -> str:
-    """One sentence or two: what to do now, and what that costs. Empty where the error's own sentence says it all."""
-    return next(told for kind, told in _BY_KIND if isinstance(error, kind))
+def what_to_do(error: ReelflowError, *, has_bought: bool = False, refreshes: bool = False) -> str:
+    """One sentence or two: what to do now, and what that costs. Empty where the error's own sentence says it all.
+
+    `has_bought` says whether something was bought by then, `refreshes` whether the run was to buy what it had already:
+    run again just so, it would buy that once more.
+    """
+    told = next(told for kind, told in _BY_KIND if isinstance(error, kind))
+    if not told:
+        return "What was bought is kept, and not paid again." if has_bought else ""
+    told = told.format(again="the same again without --refresh" if refreshes and has_bought else "the same again")
+    if told.endswith("."):
+        return told
+    return f"{told}; " + ("what was bought is kept, and not paid again." if has_bought else "nothing was bought.")

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelflow.advice import what_to_do
-from reelflow.errors import FetchFailed, JobFailed, JobOverdue, ReelflowError, Refused, SubmitUnknown, Unapproved
+from reelflow.errors import (
+    Declined,
+    FetchFailed,
+    JobFailed,
+    JobOverdue,
+    ReelflowError,
+    Refused,
+    SubmitUnknown,
+    Unapproved,
+)
 from reelflow.job.entry import Paid
 from reelflow.lineage import Made
 from reelflow.measure import Measure
@@ -45,7 +54,8 @@ class Report:
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
     bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
     maps each phase to the seconds it took, `lineage` tells what was made of what, `measures` what the metrics count.
-    `uploaded` are the addresses of results that went to another machine.
+    `uploaded` are the addresses of results that went to another machine; `refreshes` says that the run was to buy anew
+    what is kept.
     """
 
     flow: str
@@ -70,6 +80,7 @@ class Report:
     stand_in: bool = False
     source_film: str | None = None
     output_film: str | None = None
+    refreshes: bool = False
     warnings: tuple[str, ...] = ()
     phases: dict[str, float] = field(default_factory=dict)
     commands: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -85,7 +96,9 @@ class Report:
     def with_error(self, error: ReelflowError) -> Report:
         """The same run, ended by `error`."""
         status, key, jobs = RunStatus.FAILED, self.ledger_key, self.job_ids
-        if isinstance(error, Refused):
+        has_bought = self.paid in (Paid.NOW, Paid.EARLIER)
+        # "Refused" promises that nothing was bought: what goes wrong after that is a failure, unless a person wants it.
+        if isinstance(error, Declined) or (isinstance(error, Refused) and not has_bought):
             status = RunStatus.REFUSED
         elif isinstance(error, Unapproved):
             status = RunStatus.UNDECIDED
@@ -93,8 +106,9 @@ class Report:
             status, key = RunStatus.UNDECIDED, error.key
         if isinstance(error, SubmitUnknown | JobFailed | JobOverdue | FetchFailed) and error.job_id:
             jobs = tuple(dict.fromkeys((*jobs, error.job_id)))
-        return replace(self, status=status, error=error.message, failed_in=error.where or self.failed_in,
-                       to_do=what_to_do(error), ledger_key=key, job_ids=jobs)
+        to_do = what_to_do(error, has_bought=has_bought, refreshes=self.refreshes)
+        return replace(self, status=status, error=error.message, failed_in=error.where or self.failed_in, to_do=to_do,
+                       ledger_key=key, job_ids=jobs)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; money as numbers with four decimals, paths as text."""

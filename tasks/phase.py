@@ -154,8 +154,9 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
         if updates is not None and late is not None:
             late.add(updates)
         elif updates is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait_for(updates, timeout=_LAST_SECONDS)
+            # Neither how the showing ends nor how long it takes is the work's concern.
+            await asyncio.wait({updates}, timeout=_LAST_SECONDS)
+            updates.cancel()
 
 
 async def _show(running: Phase) -> None:

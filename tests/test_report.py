@@ -11,7 +11,18 @@ import pytest
 
 from reelflow import errors
 from reelflow.advice import what_to_do
-from reelflow.errors import BadInput, BadRecipe, ClipsFailed, JobFailed, ReelflowError, SubmitUnknown
+from reelflow.errors import (
+    BadInput,
+    BadRecipe,
+    ClipsFailed,
+    JobFailed,
+    MediaFailed,
+    OverBudget,
+    QueueUnreachable,
+    ReelflowError,
+    SourceFault,
+    SubmitUnknown,
+)
 from reelflow.job.entry import Paid
 from reelflow.report import Report, RunStatus
 
@@ -65,7 +76,28 @@ def test_the_stand_in_is_never_taken_for_the_real_queue() -> None:
     (SubmitUnknown("who knows", key="abc"), RunStatus.UNDECIDED), (ReelflowError("no"), RunStatus.FAILED),
 ])
 def test_an_error_says_how_the_run_ended(error: ReelflowError, status: RunStatus) -> None:
-    assert DONE.with_error(error).status is status
+    assert replace(DONE, paid=None).with_error(error).status is status
+
+
+@pytest.mark.parametrize(("paid", "status", "told"), [
+    (None, RunStatus.REFUSED, "nothing was bought"), (Paid.KEPT, RunStatus.REFUSED, "nothing was bought"),
+    (Paid.NOW, RunStatus.FAILED, "what was bought is kept"),
+    (Paid.EARLIER, RunStatus.FAILED, "what was bought is kept"),
+])
+def test_what_is_refused_after_something_was_bought_is_a_failure(
+    paid: Paid | None, status: RunStatus, told: str
+) -> None:
+    for error in (OverBudget("no"), SourceFault("no"), QueueUnreachable("no")):
+        ended = replace(DONE, paid=paid).with_error(error)
+        assert ended.status is status
+        assert told in str(ended.to_do)
+
+
+def test_who_refreshed_is_told_to_run_again_without_that_where_something_was_bought() -> None:
+    fresh, error = replace(DONE, refreshes=True), MediaFailed("no")
+    assert "run the same again without --refresh" in str(fresh.with_error(error).to_do)
+    assert "--refresh" not in str(replace(fresh, paid=None).with_error(error).to_do)
+    assert "--refresh" not in str(DONE.with_error(error).to_do)
 
 
 def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None:

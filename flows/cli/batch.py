@@ -108,7 +108,8 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         code, told = 130, {
             "status": "interrupted", "output": parameters["output"],
             "error": f"Stopped. What was bought is kept, and {parameters['output']}manifest.jsonl tells of every clip "
-                     "that was begun: run the same again to go on without paying twice.",
+                     f"that was begun: run the same again{' without --refresh' if parameters['refresh'] else ''} to go "
+                     "on without paying twice.",
         }
     _tell(told, as_json=as_json, quiet=quiet)
     return code
@@ -117,8 +118,10 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
 async def _preflight(parameters: dict[str, Any]) -> None:
     """Everything that can be refused before Prefect is started: the list, each row, limits, models, files, queue."""
     from flows.batch import batch_folder, check_apart, find_clips
+    from flows.many import Many
 
     settings = read_settings()
+    Many(parameters["window"], parameters["jobs_at_once"], parameters["max_failures"]).check()
     read_limit(parameters["max_cost_usd"], settings)
     clips = await asyncio.to_thread(
         find_clips, parameters["sources"], parameters["recipe"], parameters["job"], parameters["parameters"],

@@ -46,8 +46,9 @@ def run_one(
                 run_until_stopped(flow(**parameters))
             code = 0
         except ReelflowError as error:
-            code = error.exit_code
             latest.report = latest.report.with_error(error)
+            # What was bought by then makes a failure of what is a refusal otherwise.
+            code = 1 if latest.report.status is RunStatus.FAILED else error.exit_code
         except KeyboardInterrupt:
             code = 130
             latest.report = replace(latest.report, status=RunStatus.INTERRUPTED, error=_stopped(latest))
@@ -117,11 +118,12 @@ def _stopped(latest: Latest) -> str:
 
     doubt = (State.SENT, State.UNKNOWN, State.ACCEPTED, State.COMPLETED, State.INTENDED, State.REFUSED)
     standings = sorted(latest.standings.values(), key=lambda one: doubt.index(one.state) if one.state in doubt else 9)
-    told = list(dict.fromkeys(_told(standing, bool(latest.lost)) for standing in standings))
+    again = "run the same again without --refresh" if latest.report.refreshes else "run the same again"
+    told = list(dict.fromkeys(_told(standing, bool(latest.lost), again) for standing in standings))
     return " ".join(told) or "Stopped before a job was bought."
 
 
-def _told(standing: Standing, lost: bool) -> str:
+def _told(standing: Standing, lost: bool, again: str) -> str:
     from reelflow.job.entry import State
 
     if standing.state in (State.INTENDED, State.REFUSED) and not lost:
@@ -137,8 +139,8 @@ def _told(standing: Standing, lost: bool) -> str:
         return ("Stopped when the form was out and no reply had come: a job may have been bought. Decide with "
                 f"`reelflow jobs resolve {wish} --resubmit`, `--adopt JOB_ID` or `--abandon`.")
     if standing.state is State.COMPLETED:
-        return "Stopped. What was bought is kept: run the same again to go on without paying twice."
-    return (f"Stopped. Job {standing.job_id} is bought, and the queue may still finish and bill it: run the same again "
+        return f"Stopped. What was bought is kept: {again} to go on without paying twice."
+    return (f"Stopped. Job {standing.job_id} is bought, and the queue may still finish and bill it: {again} "
             "to take it up without paying twice.")
 
 

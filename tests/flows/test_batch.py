@@ -182,7 +182,8 @@ async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
     ({"job": "restyle", "recipe": "restyle-with-sound"}, "not both"),
     ({"job": "restyle"}, "needs a prompt or a reference image"),
     ({"job": "restyle", "prompt": "x", "part": "9/9"}, "Part 9 of 9 has no clips"),
-    ({"job": "restyle", "prompt": "x", "window": 0}, "must be 1 or more"),
+    ({"job": "restyle", "prompt": "x", "window": 0}, "window must be 1 or more, and is 0"),
+    ({"job": "restyle", "prompt": "x", "max_failures": 0}, "max_failures must be 1 or more, and is 0"),
     ({"job": "restyle", "prompt": "x", "parameters": {"promt": "y"}}, "promt"),
     ({"recipe": "preview: {}\nsteps:\n  - restyle: noir\n"}, "asks for a preview"),
 ])
