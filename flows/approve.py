@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
+import json
 from typing import Any, Literal
 
 from prefect.flow_runs import asuspend_flow_run
@@ -12,7 +14,9 @@ from prefect.runtime import deployment
 
 from flows.film import make_films, plan_films
 from flows.order import Order
+from reelflow.digest import digest_of_source
 from reelflow.errors import Declined, Unapproved
+from reelflow.plan import Plan
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
 from tasks.report import publish_plan
@@ -51,7 +55,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
                              "the same again with --yes.")
         answer = await asuspend_flow_run(
             wait_for_input=Approval.with_initial_data(description=_asked(shown, jobs, price)), timeout=WAIT_SECONDS,
-            key=f"approve-{_digest(recipe)}-{round_}",
+            key=f"approve-{await _digest(recipe, plan)}-{round_}",
         )
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
@@ -72,5 +76,8 @@ def _asked(shown: dict[str, Any], jobs: str, price: str) -> str:
     )
 
 
-def _digest(recipe: Recipe) -> str:
-    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:16]
+async def _digest(recipe: Recipe, plan: Plan) -> str:
+    """What is approved: the recipe, the very film, the models that its names stand for, and the price."""
+    film = await asyncio.to_thread(digest_of_source, plan.source.path)
+    told = [recipe.model_dump_json(), film, [job.resolved for job in plan.jobs], str(plan.cost_usd)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -123,7 +123,7 @@ class _Works:
         looked = await self._look()
         to_make = [one for one in looked if not one.was_made]
         cost = _total(one.plan for one in to_make)
-        await self._publish(to_make, cost)
+        await self._publish(to_make, cost, made_before=len(looked) - len(to_make))
         self._check_limit(to_make, cost)
         told = self._told(len(to_make), cost)
         if self.order.estimate:
@@ -252,12 +252,12 @@ class _Works:
                              f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Take fewer clips or "
                              "raise the limit.")
 
-    async def _publish(self, to_make: list[Looked], cost: Decimal | None) -> None:
+    async def _publish(self, to_make: list[Looked], cost: Decimal | None, *, made_before: int) -> None:
         """Show what will be done and what it will cost, before anything is bought."""
         jobs = sum(one.plan.purchases for one in to_make)
         rows = [
             ("clips", str(len(self.clips))), ("can't be used", str(self.summary.tally.bad)),
-            ("made before", str(len(self.clips) - self.summary.tally.bad - len(to_make))),
+            ("made before", str(made_before)),
             ("to be made", str(len(to_make))), ("jobs", str(jobs)),
             ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
             ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", str(self.order.output)),

@@ -108,7 +108,8 @@ def _of_money(bought: Sequence[Purchase]) -> Iterator[Metric]:
     doubt = GaugeMetricFamily("reelflow_uncertain_usd", "USD that may have been billed for nothing.", labels=_WHOSE)
     for whose, group in sorted(_grouped(bought).items()):
         done = spend_of(one for one in group if one.state is State.COMPLETED)
-        purchases.add_metric(whose, spend_of(group).jobs)
+        # Not of a form that is on its way: one that is turned away would be taken back, and a counter never falls.
+        purchases.add_metric(whose, spend_of(one for one in group if one.state is not State.SENT).jobs)
         seconds.add_metric(whose, done.seconds)
         spent.add_metric(whose, float(done.usd))
         doubt.add_metric(whose, float(spend_of(group).uncertain_usd))

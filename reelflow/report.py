@@ -52,10 +52,10 @@ class Report:
     A run that failed says in which phase (`failed_in`) and what a person does next (`to_do`); its page tells that too.
     `log` is where its full log lies, if it has one of its own.
     `paid` says when what was used was paid (None: nothing is); `billed_seconds` and `cost_usd` are what this run
-    bought, 0 where it bought nothing, and `estimated_cost_usd` what it planned. `ledger_key` is the wish's; `phases`
-    maps each phase to the seconds it took, `lineage` tells what was made of what, `measures` what the metrics count.
-    `uploaded` are the addresses of results that went to another machine; `refreshes` says that the run was to buy anew
-    what is kept.
+    bought, 0 where it bought nothing, `in_doubt_usd` what forms without a reply may have cost, `estimated_cost_usd`
+    what was planned, and `refreshes` says that the run was to buy anew what is kept. `ledger_key` is the wish's;
+    `phases` maps each phase to the seconds it took, `lineage` tells what was made of what, `measures` what the metrics
+    count. `uploaded` are the addresses of results that went to another machine.
     """
 
     flow: str
@@ -76,6 +76,7 @@ class Report:
     ledger_key: str | None = None
     billed_seconds: float = 0.0
     cost_usd: Decimal | None = Decimal(0)
+    in_doubt_usd: Decimal | None = Decimal(0)
     estimated_cost_usd: Decimal | None = None
     stand_in: bool = False
     source_film: str | None = None

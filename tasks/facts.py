@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,12 +18,14 @@ NOT_BOUGHT = (State.INTENDED, State.SENT, State.UNKNOWN, State.REFUSED)
 
 @dataclass(slots=True)
 class Latest:
-    """The report as far as it is known, where each purchase stands, which the report counts, which have no reply."""
+    """The report as far as it is known, where each purchase stands, which the report counts, which have no reply (with
+    what each would cost in USD, None where that isn't known).
+    """
 
     report: Report
     standings: dict[str, Standing] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
+    lost: dict[str, Decimal | None] = field(default_factory=dict)
 
 
 _latest: ContextVar[Latest | None] = ContextVar("latest_report", default=None)
@@ -67,10 +69,13 @@ def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: D
     jobs = (*known.job_ids, standing.job_id) if standing.job_id else known.job_ids
     note(ledger_key=standing.key, job_ids=tuple(dict.fromkeys(jobs)))
     if standing.state is State.UNKNOWN:
-        latest.lost.add(standing.purchase)
+        latest.lost[standing.purchase] = cost_usd
+        note(in_doubt_usd=_sum(latest.lost.values()))
     if standing.state in NOT_BOUGHT:
         return
-    latest.lost.discard(standing.purchase)
+    if standing.purchase in latest.lost:
+        del latest.lost[standing.purchase]
+        note(in_doubt_usd=_sum(latest.lost.values()))
     if paid is Paid.NOW and standing.purchase not in latest.counted:
         latest.counted.add(standing.purchase)
         spent = None if known.cost_usd is None or cost_usd is None else known.cost_usd + cost_usd
@@ -85,6 +90,12 @@ def note_kept(purchase: str) -> None:
     standings = _gathering().standings
     if purchase in standings:
         standings[purchase] = replace(standings[purchase], state=State.COMPLETED)
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """USD in all; None where one of them is not known."""
+    known = list(costs)
+    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
 
 
 def _gathering() -> Latest:

@@ -26,7 +26,7 @@ from reelflow.errors import (
 )
 from reelflow.job.buy import buy
 from reelflow.job.collect import await_job, fetch_job
-from reelflow.job.entry import Limits, Paid, Standing
+from reelflow.job.entry import Limits, Paid, Standing, State
 from reelflow.job.form import OnBytes
 from reelflow.job.submission import Bought
 from reelflow.job.wire import JobStatus, JobStatusResponse, Wish
@@ -127,6 +127,9 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
                 on_bytes=_count(running), on_standing=learn,
             )
         except SubmitUnknown as unknown:
+            if unknown.key and unknown.purchase:
+                # One that an earlier run has lost is in doubt for this one too.
+                learn(Standing(unknown.key, unknown.purchase, State.UNKNOWN, unknown.job_id))
             if unknown.key:
                 await emit_job("unknown", unknown.key, job_id=unknown.job_id)
             raise

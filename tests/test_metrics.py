@@ -24,6 +24,19 @@ INTENT = Intent(
 )
 
 
+async def test_a_form_that_is_on_its_way_is_not_counted_since_it_may_be_turned_away(work_dir: Path) -> None:
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        claim = await ledger.claim(INTENT, Terms())
+        assert claim.purchase
+        counted = []
+        for step in (ledger.sent, ledger.unsent, ledger.sent):
+            await step(claim.purchase)
+            counted.append(samples(as_text(await look(ledger, work_dir)))["reelflow_purchases_total", REAL])
+        await ledger.accepted(claim.purchase, "job_a", stand_in=False)
+        counted.append(samples(as_text(await look(ledger, work_dir)))["reelflow_purchases_total", REAL])
+    assert counted == [0, 0, 0, 1]
+
+
 async def filled(ledger: Ledger, work_dir: Path) -> None:
     """A ledger with one job completed, one whose reply was lost, one of the stand-in, and a run's receipt."""
     for key, stand_in in (("a", False), ("b", False), ("c", True)):

@@ -172,9 +172,9 @@ def failed_rows(report: Report) -> list[tuple[str, str]]:
 
 
 def _in_doubt(report: Report) -> str:
-    if not report.ledger_key or report.status.value != "undecided":
+    most = report.in_doubt_usd
+    if most == 0 or report.status.value != "undecided":
         return ""
-    most = report.estimated_cost_usd
     return f"up to {most:.4f} USD" if most is not None else "a job of unknown price"
 
 

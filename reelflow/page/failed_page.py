@@ -94,8 +94,8 @@ def _headline(report: Report) -> str:
 
 def _figures(report: Report) -> Rows:
     rows = []
-    if report.status is RunStatus.UNDECIDED:
-        most = "" if report.estimated_cost_usd is None else f", for up to {report.estimated_cost_usd:.4f} USD"
+    if report.status is RunStatus.UNDECIDED and report.in_doubt_usd != 0:
+        most = "" if report.in_doubt_usd is None else f", for up to {report.in_doubt_usd:.4f} USD"
         rows.append(("in doubt", f"a job may have been bought{most}"))
     if report.cost_usd is None:
         rows.append(("unknown", "spent: the price is not published"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -320,3 +321,21 @@ async def test_another_prompt_makes_another_preview(
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
     assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30
+
+
+async def test_an_approval_is_of_the_film_that_was_shown_and_of_no_other(
+    worker: Path, queue: StandIn, clip: Path, ffmpeg: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "a clip.mp4"
+    shutil.copy(clip, source)
+    run = await preview(source, tmp_path / "out", worker)
+    await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:v", "libx264", f"file:{tmp_path / 'other.mp4'}"],
+                     ffmpeg=ffmpeg, timeout=60)
+    (tmp_path / "other.mp4").replace(source)
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]

@@ -217,9 +217,9 @@ async def test_prepare_costs_little_more_than_reading_and_writing(
     """CPU <= 1.25 x (decode only + encode only), and <= 0.45 x the three commands that people write."""
     model = replace(small_model, width=1280, height=704, fps=22)
     source = work_dir / "in.mp4"
-    run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=8", "-f", "lavfi", "-i", "sine=d=8", "-vf",
+    run(ffmpeg, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=4", "-f", "lavfi", "-i", "sine=d=4", "-vf",
         "noise=alls=6:allf=t", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", source)
-    plan = plan_of(await probe(source), model, start=1, duration=6)
+    plan = plan_of(await probe(source), model, start=1, duration=2.5)
     sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=build, timeout=120)
 
     def cpu(*arguments: str | Path) -> float:
@@ -239,9 +239,9 @@ async def test_prepare_costs_little_more_than_reading_and_writing(
     for _ in range(3):
         counted = {
             "ours": cpu(*sent.commands[0][1:-1], work_dir / "again.mp4"),
-            "decode": cpu("-ss", "1", "-t", "6", "-i", source, "-map", "0:v", "-f", "null", "-"),
+            "decode": cpu("-ss", "1", "-t", "2.5", "-i", source, "-map", "0:v", "-f", "null", "-"),
             "encode": cpu("-i", raw, *x264, work_dir / "encoded.mp4"),
-            "three": cpu("-i", source, "-ss", "1", "-t", "6", *x264, work_dir / "1.mp4") + cpu(
+            "three": cpu("-i", source, "-ss", "1", "-t", "2.5", *x264, work_dir / "1.mp4") + cpu(
                 "-i", work_dir / "1.mp4", "-vf", "scale=1252:704,pad=1280:704:14:0", *x264, work_dir / "2.mp4"
             ) + cpu("-i", work_dir / "2.mp4", "-r", "22", "-an", *x264, work_dir / "3.mp4"),
         }

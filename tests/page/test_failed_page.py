@@ -40,7 +40,7 @@ async def test_what_ffmpeg_said_last_stands_on_it_and_is_not_markup(over: Over) 
 
 
 async def test_a_lost_reply_is_told_as_money_in_doubt(over: Over) -> None:
-    page = over.write_failed(SubmitUnknown("No answer came.", key="abc"), estimated_cost_usd=Decimal("0.08"),
+    page = over.write_failed(SubmitUnknown("No answer came.", key="abc"), in_doubt_usd=Decimal("0.08"),
                              cost_usd=Decimal(0))
     text = html.unescape(page.read_text())
     assert "A reply was lost" in text
