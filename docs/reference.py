@@ -66,7 +66,7 @@ def command_line() -> str:
     told = app.generate_docs()
     head, _, rest = told.partition("## Table of Contents")
     rest = rest[rest.index("**Commands**"):]
-    codes = ("Exit codes: 0 done, 1 the job failed, 2 bad input or a refusal (nothing was bought), 3 a person must "
+    codes = ("Exit codes: 0 done, 1 the run failed, 2 bad input or a refusal (nothing was bought), 3 a person must "
              "decide, 130 interrupted.\n\n")
     return head.replace("# reelflow", "# Command line", 1) + codes + rest
 

@@ -28,6 +28,7 @@ from flows.order import Order
 from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.compile import Known
+from reelflow.destination import check_folder
 from reelflow.errors import BadInput, ClipsFailed, KeyRefused, OverBudget, ReelflowError
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
 from reelflow.plan import Plan
@@ -91,11 +92,12 @@ async def make_many(
     Gives what is to be told of the whole.
 
     Raises:
+        BadInput: the folder of the manifest can't be written to, or has no room.
         OverBudget: all of it would cost more than it may; nothing was bought.
         ClipsFailed: the others are made, and the manifest says which failed and why.
     """
     order = replace(order, output=f"{(order.output or '').rstrip('/')}/")
-    manifest.parent.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(check_folder, manifest.parent)
     clips = tuple(clips)
     with opened_manifest(manifest) as opened:
         results = Results(opened, str(order.output), title, len(clips), estimated=order.estimate)

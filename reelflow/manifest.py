@@ -83,8 +83,16 @@ class Manifest:
         self.lines = 0
 
     def add(self, line: Line) -> None:
-        """Write a line, at once and as a whole: what is killed behind it leaves no half of one."""
-        os.write(self._opened, (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode())
+        """Write a line, at once and as a whole: what is killed behind it leaves no half of one, nor a disk that is full.
+        """
+        raw = (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode()
+        before = os.fstat(self._opened).st_size
+        try:
+            while raw:
+                raw = raw[os.write(self._opened, raw):]
+        except OSError:
+            os.ftruncate(self._opened, before)
+            raise
         self.lines += 1
 
 

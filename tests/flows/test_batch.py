@@ -182,6 +182,7 @@ async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
     ({"job": "restyle", "recipe": "restyle-with-sound"}, "not both"),
     ({"job": "restyle"}, "needs a prompt or a reference image"),
     ({"job": "restyle", "prompt": "x", "part": "9/9"}, "Part 9 of 9 has no clips"),
+    ({"job": "restyle", "prompt": "x", "output": "/dev/null/out"}, "The folder /dev/null/out can't be made"),
     ({"job": "restyle", "prompt": "x", "window": 0}, "window must be 1 or more, and is 0"),
     ({"job": "restyle", "prompt": "x", "max_failures": 0}, "max_failures must be 1 or more, and is 0"),
     ({"job": "restyle", "prompt": "x", "parameters": {"promt": "y"}}, "promt"),
@@ -191,7 +192,7 @@ async def test_what_can_t_be_used_is_refused_before_anything_is_bought(
     queue: StandIn, clips: Path, tmp_path: Path, asked: dict[str, Any], told: str
 ) -> None:
     with pytest.raises((BadInput, ClipsFailed)) as refused:
-        await batch(str(clips), output=str(tmp_path / "out"), **asked)
+        await batch(str(clips), **{"output": str(tmp_path / "out"), **asked})
     lines = read_manifest(tmp_path / "out" / "manifest.jsonl") if isinstance(refused.value, ClipsFailed) else ()
     assert told in refused.value.message + " ".join(str(line["error"]) for line in lines)
     assert queue.posts == 0
