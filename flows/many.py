@@ -39,6 +39,7 @@ from reelflow.sources import is_address, show_source
 from tasks import quiet
 from tasks.facts import Latest, reporting
 from tasks.folded import folding
+from tasks.media import probe_source
 from tasks.phase import phase
 from tasks.run import Run, open_run, sharing
 from tasks.summary import Summary, growing
@@ -176,7 +177,8 @@ class _Works:
         async def making() -> dict[str, Any]:
             with folding(), sharing(self.run, _scratch(clip)):
                 planned = (one.plan, one.known)
-                if not one.is_staged:
+                # It may be hours since it was looked at.
+                if not one.is_staged or await probe_source(one.plan.source.path) != one.plan.source:
                     planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
                 poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)

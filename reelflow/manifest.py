@@ -83,8 +83,7 @@ class Manifest:
         self.lines = 0
 
     def add(self, line: Line) -> None:
-        """Write a line, at once and as a whole: what is killed behind it leaves no half of one, nor a disk that is full.
-        """
+        """Write a line, at once and as a whole: neither who is killed behind it nor a full disk leaves half of one."""
         raw = (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode()
         before = os.fstat(self._opened).st_size
         try:

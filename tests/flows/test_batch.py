@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -22,10 +23,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
 )
 
-from flows.batch import batch
+from flows.batch import batch, find_clips
 from flows.cli.terminal import EACH_SECONDS, Lines
-from reelflow.errors import BadInput, ClipsFailed, OverBudget
-from reelflow.manifest import read_manifest
+from flows.many import Many, make_many
+from flows.order import Order
+from reelflow.batch import BatchClip
+from reelflow.errors import BadInput, ClipsFailed, OverBudget, ReelflowError
+from reelflow.manifest import Line, read_manifest
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
@@ -175,6 +179,27 @@ async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
     assert len({line["outputs"][0] for line in lines.values()}) == 3
     prompts = [part.text for form in queue.received for part in form.parts if part.name == "prompt"]
     assert sorted(filter(None, prompts)) == ["neon", "noir", "noir"]
+
+
+async def test_a_clip_that_was_changed_since_it_was_looked_at_is_looked_at_again(
+    queue: StandIn, clips: Path, ffmpeg: Path, tmp_path: Path
+) -> None:
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=160x90:r=10:d=1.2", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+                      f"file:{tmp_path / 'longer.mp4'}"], ffmpeg=ffmpeg, timeout=30)
+    found = find_clips(str(clips), "", "restyle", {"prompt": "noir"}, "", strict=False, approve=False)
+
+    async def change_the_last(clip: BatchClip, line: Line, error: ReelflowError | None) -> None:
+        if clip is found[0]:
+            (tmp_path / "longer.mp4").replace(clips / "clip-4.mp4")
+
+    @flow
+    async def run() -> dict[str, Any]:
+        return await make_many(found, Order(str(tmp_path / "out")), Many(window=1),
+                               tmp_path / "out" / "manifest.jsonl", title="changed", on_end=change_the_last)
+
+    assert (await run())["completed"] == 4
+    frames = [(await probe(tmp_path / "out" / f"clip-{number}-restyle.mp4")).frames for number in range(1, 5)]
+    assert frames == [5, 5, 5, 12]
 
 
 @pytest.mark.parametrize(("asked", "told"), [
