@@ -42,7 +42,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# All benchmarks, a quarter of an hour on two idle cores; one, and oftener: make bench ONLY=one_clip ROUNDS=5
+# All benchmarks, some twenty minutes on two idle cores; one, and oftener: make bench ONLY=one_clip ROUNDS=5
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
