@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 import json
@@ -14,11 +13,13 @@ from prefect.runtime import deployment
 
 from flows.film import make_films, plan_films
 from flows.order import Order
-from reelflow.digest import digest_of_source
 from reelflow.errors import Declined, Unapproved
+from reelflow.lineage import Stage
 from reelflow.plan import Plan
+from reelflow.preflight import check_total, read_limit
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
+from reelflow.settings import read_settings
 from tasks.report import publish_plan
 
 WAIT_SECONDS = 7 * 86_400
@@ -39,12 +40,14 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
 
     Raises:
         Declined: the person has refused.
+        OverBudget: the whole would cost more than it may.
         Unapproved: nobody can be asked here; says where the preview lies and how to go on.
     """
     if already:
         return recipe
     for round_ in itertools.count():
         plan, known = await plan_films(recipe, source, order=order)
+        check_total(plan, read_limit(order.max_cost_usd, read_settings()))
         previewed = excerpt(recipe, plan.source, known)
         shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
         await publish_plan(plan)
@@ -55,7 +58,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
                              "the same again with --yes.")
         answer = await asuspend_flow_run(
             wait_for_input=Approval.with_initial_data(description=_asked(shown, jobs, price)), timeout=WAIT_SECONDS,
-            key=f"approve-{await _digest(recipe, plan)}-{round_}",
+            key=f"approve-{_digest(recipe, plan, shown)}-{round_}",
         )
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
@@ -76,8 +79,8 @@ def _asked(shown: dict[str, Any], jobs: str, price: str) -> str:
     )
 
 
-async def _digest(recipe: Recipe, plan: Plan) -> str:
-    """What is approved: the recipe, the very film, the models that its names stand for, and the price."""
-    film = await asyncio.to_thread(digest_of_source, plan.source.path)
-    told = [recipe.model_dump_json(), film, [job.resolved for job in plan.jobs], str(plan.cost_usd)]
+def _digest(recipe: Recipe, plan: Plan, shown: dict[str, Any]) -> str:
+    """What is approved: the recipe, the files that the preview was made of, what models' names stand for, the price."""
+    files = [made["digest"] for made in shown["lineage"] if made["stage"] in (Stage.SOURCE, Stage.REFERENCE)]
+    told = [recipe.model_dump_json(), files, [job.resolved for job in plan.jobs], str(plan.cost_usd)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

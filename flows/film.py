@@ -66,7 +66,6 @@ async def make_within(
         path = plan.source.path
         note(source_film=describe_film(plan.source), warnings=plan.warnings, estimated_cost_usd=plan.cost_usd,
              resolved_model=joined(job.resolved for job in plan.jobs), stand_in=run.client.stand_in)
-        check_total(plan, limit)
         if order.estimate:
             await publish_plan(plan)
             return (await publish_report(note(
@@ -77,6 +76,7 @@ async def make_within(
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         film, shots = None, _room_for_shots(run)
         if not await are_made(places, ask, targets, plan, order):
+            check_total(plan, limit)
             trail = Trail(run)
             await trail.begin(source, plan)
             works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh,

@@ -27,6 +27,7 @@ from reelflow.errors import (
     ClipsFailed,
     JobFailed,
     MediaFailed,
+    OutputTaken,
     ReelflowError,
     SourceFault,
     SubmitUnknown,
@@ -42,7 +43,9 @@ from tasks.stop import cancelled_in_order
 
 Job = Literal["restyle", "edit", "tryon", "motion", "image"]
 # What is the clip's own fault, or waits for a person; all else (no queue, no key, no money, no disk) may pass.
-_ITS_OWN = (BadInput, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
+_ITS_OWN = (OutputTaken, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
+# Fields whose fault is no clip's.
+_EVERYONES = ("output", "reference_image", "lut", "font", "model", "ALL_PROXY", "REELFLOW_", "DECART_")
 
 
 def name_inbox(asked: Mapping[str, Any]) -> str:
@@ -180,10 +183,12 @@ class _Taking:
 
 
 def _is_its_own(error: ReelflowError) -> bool:
-    """Whether an error is the clip's, and not that of a place or a setting, which is the same for all clips."""
-    field = (error.field or "") if isinstance(error, BadInput) else ""
-    is_everyones = isinstance(error, SourceFault) or field.startswith(("output", "REELFLOW_", "DECART_"))
-    return isinstance(error, _ITS_OWN) and not is_everyones
+    """Whether an error is the clip's, and not that of a place, a setting or a file that is the same for all clips."""
+    if isinstance(error, SourceFault):
+        return False
+    if isinstance(error, BadInput) and not isinstance(error, OutputTaken):
+        return not (error.field or "").startswith(_EVERYONES)
+    return isinstance(error, _ITS_OWN)
 
 
 def _key(*words: str) -> str:

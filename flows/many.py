@@ -39,7 +39,6 @@ from reelflow.sources import is_address, show_source
 from tasks import quiet
 from tasks.facts import Latest, reporting
 from tasks.folded import folding
-from tasks.media import probe_source
 from tasks.phase import phase
 from tasks.run import Run, open_run, sharing
 from tasks.summary import Summary, growing
@@ -75,13 +74,16 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A clip that was looked at: what will be done, whether it was done already, and whether its source is here."""
+    """A clip that was looked at: what will be done, whether it was done already, whether its source is here, and what
+    told it from others then (None of one that was brought here).
+    """
 
     clip: BatchClip
     plan: Plan
     known: Known
     was_made: bool
     is_staged: bool
+    state: tuple[int, ...] | None
 
 
 async def make_many(
@@ -169,7 +171,7 @@ class _Works:
             self.staged_bytes += staged
         else:
             shutil.rmtree(self.run.scratch / _scratch(clip), ignore_errors=True)
-        return Looked(clip, plan, known, was_made, keeps)
+        return Looked(clip, plan, known, was_made, keeps, None if staged else _state_of(plan.source.path))
 
     async def _make(self, one: Looked) -> None:
         clip = one.clip
@@ -178,7 +180,8 @@ class _Works:
             with folding(), sharing(self.run, _scratch(clip)):
                 planned = (one.plan, one.known)
                 # It may be hours since it was looked at.
-                if not one.is_staged or await probe_source(one.plan.source.path) != one.plan.source:
+                is_changed = one.state is not None and _state_of(one.plan.source.path) != one.state
+                if is_changed or not one.is_staged:
                     planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
                 poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
@@ -322,6 +325,15 @@ def _estimated(one: Looked) -> Line:
 def _total(plans: Iterable[Plan]) -> Decimal | None:
     costs = [plan.cost_usd for plan in plans]
     return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """What tells a file from itself after a change; empty where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _scratch(clip: BatchClip) -> str:

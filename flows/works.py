@@ -110,6 +110,15 @@ class Works:
             for task in bringing:
                 task.cancel()
             raise
+        except Exception as error:
+            failed.set()
+            for future in sent:
+                future.cancel()
+            ended = await asyncio.gather(*bringing, return_exceptions=True)
+            lost = next((one for one in ended if isinstance(one, SubmitUnknown)), None)
+            if lost is not None:
+                raise lost from error
+            raise
         except BaseException:
             failed.set()
             raise

@@ -42,7 +42,7 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (Unapproved, "Look at the preview, and say whether the run goes on."),
     (SubmitUnknown, "Look at your account with the queue, decide as the sentence says, and run {again}. Nothing "
                     "more is bought for it before that."),
-    (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys a new job."),
+    (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys all of its jobs anew."),
     (JobOverdue, "Run {again} later: where the queue has finished the job, it is fetched and not paid again."),
     (FetchFailed, "Run {again}: the job is paid, and only its result is still to be fetched."),
     (LedgerFault, "See to the ledger (`reelflow doctor` says where it lies), and run {again}."),
@@ -61,9 +61,12 @@ def what_to_do(error: ReelflowError, *, has_bought: bool = False, refreshes: boo
     run again just so, it would buy that once more.
     """
     told = next(told for kind, told in _BY_KIND if isinstance(error, kind))
-    if not told:
-        return "What was bought is kept, and not paid again." if has_bought else ""
-    told = told.format(again="the same again without --refresh" if refreshes and has_bought else "the same again")
-    if told.endswith("."):
-        return told
-    return f"{told}; " + ("what was bought is kept, and not paid again." if has_bought else "nothing was bought.")
+    pays_twice = refreshes and has_bought
+    told = told.format(again="the same again without --refresh" if pays_twice else "the same again")
+    money = "what was bought is kept, and not paid again" if has_bought else "nothing was bought"
+    if pays_twice:
+        money = "what was bought is kept: without --refresh it is not paid again"
+    if told and not told.endswith("."):
+        return f"{told}; {money}."
+    is_said = "--refresh" in told if pays_twice else bool(told) or not has_bought
+    return told if is_said else f"{told} {money[0].upper()}{money[1:]}.".strip()

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, OutputTaken
 from reelflow.output_spec import OutputSpec
 from reelflow.plan import OutputForm, Plan
 from reelflow.recipe import Recipe
@@ -49,9 +49,9 @@ class Destination:
         targets = tuple(folder / output.name for output in plan.finish.outputs)
         for target in targets:
             if target.is_dir():
-                raise BadInput(f"The output {target} is a folder: choose another name.", field="output")
+                raise OutputTaken(f"The output {target} is a folder: choose another name.", field="output")
             if target.exists() and source.exists() and target.samefile(source):
-                raise BadInput(f"The output {target} is the source itself: choose another name.", field="output")
+                raise OutputTaken(f"The output {target} is the source itself: choose another name.", field="output")
         for parent in dict.fromkeys(target.parent for target in targets):
             check_folder(parent, need_bytes=need_bytes)
         check_companions(targets[0], is_film=plan.finish.outputs[0].form is OutputForm.FILM, overwrite=self.overwrite,
@@ -90,16 +90,16 @@ def check_companions(target: Path, *, is_film: bool, overwrite: bool, source: Pa
     """Check the names of what lies beside a file that isn't there yet. Raises BadInput: one is taken."""
     for beside in companions(target, is_film=is_film).values():
         if beside.exists() and source.exists() and beside.samefile(source):
-            raise BadInput(f"The source {source} has the name that a file beside {target.name} gets: choose another "
-                           "output.", field="output")
+            raise OutputTaken(f"The source {source} has the name that a file beside {target.name} gets: choose another "
+                              "output.", field="output")
         if beside.exists() and not overwrite and not target.exists():
             raise refuse_existing(beside)
 
 
-def refuse_existing(target: Path | str) -> BadInput:
+def refuse_existing(target: Path | str) -> OutputTaken:
     """What is said where the output exists."""
-    return BadInput(f"The output {target} exists: choose another name or allow it to be replaced (--overwrite).",
-                    field="output")
+    return OutputTaken(f"The output {target} exists: choose another name or allow it to be replaced (--overwrite).",
+                       field="output")
 
 
 def check_folder(folder: Path, *, need_bytes: int = 0, field: str = "output") -> None:

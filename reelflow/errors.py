@@ -4,6 +4,7 @@
     ├── Refused                 nothing was sent and nothing was bought: change the input and run again
     │   ├── BadInput            a parameter or a file that can't be used
     │   │   ├── BadRecipe       a recipe with faults: all of them, each with its line and its step
+    │   │   ├── OutputTaken     something lies where an output would go
     │   │   └── SourceFault     a source's address did not answer as it may in a moment
     │   ├── BadMedia            a file that isn't a film or a picture that we can read
     │   ├── Declined            a person has seen a preview and refused the run
@@ -97,6 +98,10 @@ class BadRecipe(BadInput):
         super().__init__(f"The recipe {name!r} can't be run: {told}", field=faults[0].field)
         self.name = name
         self.faults = faults
+
+
+class OutputTaken(BadInput):
+    """Something lies where an output would go, be it the source itself, and may not be replaced."""
 
 
 class SourceFault(BadInput):

@@ -127,7 +127,6 @@ async def preflight(
             destination.named(recipe, source), await probe(path),
             Known(settings.model_table, files, stem=source_stem(source)),
         )
-        check_total(plan, limit)
         if not estimate:
             targets = destination.targets(plan, path, need_bytes=0)
             there = next((target for target in targets if target.exists()), None)
@@ -137,6 +136,7 @@ async def preflight(
                 to_make = plan
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
+                check_total(plan, limit)
     elif not estimate:
         destination.check_folder()
     if not settings.uses_standin:

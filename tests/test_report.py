@@ -17,7 +17,9 @@ from reelflow.errors import (
     ClipsFailed,
     JobFailed,
     MediaFailed,
+    OutputTaken,
     OverBudget,
+    QueueRefused,
     QueueUnreachable,
     ReelflowError,
     SourceFault,
@@ -96,6 +98,8 @@ def test_what_is_refused_after_something_was_bought_is_a_failure(
 def test_who_refreshed_is_told_to_run_again_without_that_where_something_was_bought() -> None:
     fresh, error = replace(DONE, refreshes=True), MediaFailed("no")
     assert "run the same again without --refresh" in str(fresh.with_error(error).to_do)
+    for other in (OverBudget("no"), BadInput("no"), QueueRefused("no", status=422)):
+        assert "without --refresh it is not paid again" in str(fresh.with_error(other).to_do)
     assert "--refresh" not in str(replace(fresh, paid=None).with_error(error).to_do)
     assert "--refresh" not in str(DONE.with_error(error).to_do)
 
@@ -112,7 +116,8 @@ def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None
 
 @pytest.mark.parametrize("kind", [
     kind for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, ReelflowError) and kind not in (ClipsFailed, BadRecipe, BadInput)
+    if isinstance(kind, type) and issubclass(kind, ReelflowError) and kind not in (
+        ClipsFailed, BadRecipe, BadInput, OutputTaken)
 ])
 def test_what_to_do_is_told_of_every_kind_of_error(kind: type[ReelflowError]) -> None:
     error = kind.__new__(kind)

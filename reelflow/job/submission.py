@@ -177,6 +177,7 @@ class Submission:
                 self._stands(State.UNKNOWN)
                 await self._ledger.unknown(self._id, "The run was stopped when the form was out and unanswered.")
             else:
+                self._is_unpaid = True
                 await self._refused("The run was stopped before all of the form was out.")
             raise
         # Nothing, not even a log line, between the reply and the ledger.

@@ -8,7 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -275,7 +278,7 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
 
 
-async def preview(clip: Path, output: Path, worker: Path) -> FlowRun:
+async def preview(clip: Path | str, output: Path, worker: Path) -> FlowRun:
     """A run of the pipeline that has made its preview and waits for a person."""
     asked = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
              "outputs": [{"path": "{stem}.mp4"}]}
@@ -323,19 +326,35 @@ async def test_another_prompt_makes_another_preview(
     assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30
 
 
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A web server on loopback with what lies in a folder; gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 async def test_an_approval_is_of_the_film_that_was_shown_and_of_no_other(
     worker: Path, queue: StandIn, clip: Path, ffmpeg: Path, tmp_path: Path
 ) -> None:
-    source = tmp_path / "a clip.mp4"
+    source = tmp_path / "served" / "a-clip.mp4"
+    source.parent.mkdir()
     shutil.copy(clip, source)
-    run = await preview(source, tmp_path / "out", worker)
-    await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:v", "libx264", f"file:{tmp_path / 'other.mp4'}"],
-                     ffmpeg=ffmpeg, timeout=60)
-    (tmp_path / "other.mp4").replace(source)
-    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
-    run = await until(run, {"Running", *ENDED}, worker)
-    run = await until(run, {"Suspended", *ENDED}, worker)
-    assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
-    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
-    run = await until(run, ENDED, worker)
-    assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
+    with serving(source.parent) as address:
+        run = await preview(f"{address}/a-clip.mp4", tmp_path / "out", worker)
+        await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:v", "libx264", f"file:{tmp_path / 'other.mp4'}"],
+                         ffmpeg=ffmpeg, timeout=60)
+        (tmp_path / "other.mp4").replace(source)
+        await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+        run = await until(run, {"Running", *ENDED}, worker)
+        run = await until(run, {"Suspended", *ENDED}, worker)
+        assert (run.state_name, queue.jobs_made) == ("Suspended", 2), worker.read_text()[-3000:]
+        await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+        run = await until(run, ENDED, worker)
+        assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]

@@ -108,16 +108,18 @@ async def test_a_failure_is_put_aside_with_a_note_and_tried_again_when_it_is_bro
 
 
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize(("setting", "value"), [
-    ("DECART_BASE_URL", "http://127.0.0.1:9"), ("REELFLOW_SHARE_JOBS", "true"),
+@pytest.mark.parametrize("settings", [
+    {"DECART_BASE_URL": "http://127.0.0.1:9"},
+    {"REELFLOW_SHARE_JOBS": "true", "DECART_API_KEY": "a key for which there is no limit"},
 ])
 async def test_where_what_is_wrong_is_no_clip_s_own_nothing_is_put_aside_and_the_next_run_makes_it(
-    setting: str, value: str, arriving: Path, queue: StandIn, clip: Path, tmp_path: Path,
+    settings: dict[str, str], arriving: Path, queue: StandIn, clip: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bring(clip, arriving / "a.mp4")
     with monkeypatch.context() as away:
-        away.setenv(setting, value)
+        for setting, value in settings.items():
+            away.setenv(setting, value)
         with pytest.raises((ClipsFailed, QueueUnreachable)):
             await run(arriving, tmp_path)
     assert [path.name for path in arriving.iterdir()] == ["a.mp4"]

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows.pipeline import pipeline
-from reelflow.errors import BadRecipe, OverBudget, Unapproved
+from reelflow.errors import BadRecipe, OverBudget, SubmitUnknown, Unapproved
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
@@ -128,27 +128,50 @@ async def test_a_failed_piece_leaves_the_others_in_place(
     assert (report["status"], queue.jobs_made) == ("completed", 6)
 
 
-async def test_pieces_that_were_sent_before_the_encode_failed_are_not_bought_again(
-    queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An ffmpeg that encodes pieces no faster than the film and stops in its midst, as when a disk is full."""
-    steps = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}
-    clip, stops = tmp_path / "long.mp4", tmp_path / "ffmpeg"
+async def long_clip(folder: Path, ffmpeg: Path) -> Path:
+    """Three seconds."""
+    clip = folder / "long.mp4"
     await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=3", "-c:v", "libx264", "-pix_fmt", "yuv420p",
                       f"file:{clip}"], ffmpeg=ffmpeg, timeout=60)
+    return clip
+
+
+def ffmpeg_that_stops(folder: Path, ffmpeg: Path) -> Path:
+    """An ffmpeg that encodes pieces no faster than the film and stops in its midst, as when a disk is full."""
+    stops = folder / "ffmpeg"
     stops.write_text(
         f'#!/bin/sh\ncase "$*" in *segment_frames*) timeout -s KILL 2.2 "{ffmpeg}" -re "$@"; exit 1;; esac\n'
         f'exec "{ffmpeg}" "$@"\n')
     stops.chmod(0o755)
+    return stops
+
+
+async def test_pieces_that_were_sent_before_the_encode_failed_are_not_bought_again(
+    queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, clip = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, await long_clip(
+        tmp_path, ffmpeg)
     queue.faults.add("late-reply=1")
     with monkeypatch.context() as patched:
-        patched.setenv("REELFLOW_FFMPEG", str(stops))
+        patched.setenv("REELFLOW_FFMPEG", str(ffmpeg_that_stops(tmp_path, ffmpeg)))
         patched.setenv("REELFLOW_JOBS_AT_ONCE", "1")
         with pytest.raises(Exception, match="ffmpeg failed"):
             await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
     assert queue.jobs_made == 1, "those that waited for the first one's place were not sent any more"
     report = await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
     assert (report["status"], queue.jobs_made) == ("completed", 7)
+
+
+async def test_a_piece_s_lost_reply_is_told_also_where_the_encode_fails_behind_it(
+    queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, clip = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, await long_clip(
+        tmp_path, ffmpeg)
+    queue.faults.add("drop-after-accept=1")
+    monkeypatch.setenv("REELFLOW_FFMPEG", str(ffmpeg_that_stops(tmp_path, ffmpeg)))
+    with pytest.raises(SubmitUnknown, match="reelflow jobs resolve") as lost:
+        await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    assert "ffmpeg failed" in str(lost.value.__cause__)
 
 
 async def test_the_price_of_all_jobs_is_held_against_the_limit_before_the_first(
@@ -198,6 +221,17 @@ async def test_a_wrong_recipe_is_refused_before_anything_is_sent(queue: StandIn,
     with pytest.raises(BadRecipe, match=r"step 1 \(motion\)"):
         await pipeline(str(clip), recipe({"motion": "arc"}), output=f"{tmp_path}/")
     assert queue.posts == 0
+
+
+async def test_what_is_made_already_or_only_estimated_is_not_refused_by_a_limit(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    asked = recipe({"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.25}})
+    estimate = await pipeline(str(clip), asked, output=f"{tmp_path}/", estimate=True, max_cost_usd=0.0)
+    first = await pipeline(str(clip), asked, output=f"{tmp_path}/")
+    again = await pipeline(str(clip), asked, output=f"{tmp_path}/", max_cost_usd=0.0)
+    assert estimate["cost_usd"] == first["cost_usd"] > 0
+    assert (again["status"], again["cost_usd"], queue.jobs_made) == ("completed", 0.0, 5)
 
 
 @pytest.mark.slow
