@@ -31,7 +31,7 @@ from reelflow.compile import Known
 from reelflow.destination import check_folder
 from reelflow.errors import BadInput, ClipsFailed, KeyRefused, OverBudget, ReelflowError
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
-from reelflow.plan import Plan
+from reelflow.plan import Plan, sum_usd
 from reelflow.preflight import read_limit
 from reelflow.report import Report, RunStatus
 from reelflow.settings import Settings, read_settings
@@ -127,7 +127,7 @@ class _Works:
     async def done(self) -> dict[str, Any]:
         looked = await self._look()
         to_make = [one for one in looked if not one.was_made]
-        cost = _total(one.plan for one in to_make)
+        cost = sum_usd(one.plan.cost_usd for one in to_make)
         await self._publish(to_make, cost, made_before=len(looked) - len(to_make))
         self._check_limit(to_make, cost)
         told = self._told(len(to_make), cost)
@@ -320,11 +320,6 @@ def _estimated(one: Looked) -> Line:
         one.plan.name, RunStatus.ESTIMATED, source=show_source(one.clip.source), billed_seconds=seconds, cost_usd=cost,
         warnings=one.plan.warnings, flow_run_id=flow_run.id,
     ), one.clip.name, took=0.0)
-
-
-def _total(plans: Iterable[Plan]) -> Decimal | None:
-    costs = [plan.cost_usd for plan in plans]
-    return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
 
 def _state_of(path: Path) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ by side; steps are done to them; they go to a model, or to the files that a pers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -291,8 +291,7 @@ class Plan:
     @property
     def cost_usd(self) -> Decimal | None:
         """The price of all jobs in USD; None where one of them is unknown."""
-        costs = [job.cost_usd for job in self.jobs]
-        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+        return sum_usd(job.cost_usd for job in self.jobs)
 
     def feed(self, job: int) -> FromJob:
         """How what the job returns goes on."""
@@ -301,3 +300,9 @@ class Plan:
     def phases(self) -> tuple[Prepare | Finish, ...]:
         """The phases in the order in which they are done."""
         return (*(job.prepare for job in self.jobs), self.finish)
+
+
+def sum_usd(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """USD in all; None where one of them is not known."""
+    known = list(costs)
+    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))

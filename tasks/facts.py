@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 
 from reelflow.job.entry import Paid, Standing, State
 from reelflow.measure import Measure
+from reelflow.plan import sum_usd
 from reelflow.report import Report
 
 NOT_BOUGHT = (State.INTENDED, State.SENT, State.UNKNOWN, State.REFUSED)
@@ -70,12 +71,12 @@ def note_standing(standing: Standing, *, paid: Paid, seconds: float, cost_usd: D
     note(ledger_key=standing.key, job_ids=tuple(dict.fromkeys(jobs)))
     if standing.state is State.UNKNOWN:
         latest.lost[standing.purchase] = cost_usd
-        note(in_doubt_usd=_sum(latest.lost.values()))
+        note(in_doubt_usd=sum_usd(latest.lost.values()))
     if standing.state in NOT_BOUGHT:
         return
     if standing.purchase in latest.lost:
         del latest.lost[standing.purchase]
-        note(in_doubt_usd=_sum(latest.lost.values()))
+        note(in_doubt_usd=sum_usd(latest.lost.values()))
     if paid is Paid.NOW and standing.purchase not in latest.counted:
         latest.counted.add(standing.purchase)
         spent = None if known.cost_usd is None or cost_usd is None else known.cost_usd + cost_usd
@@ -90,12 +91,6 @@ def note_kept(purchase: str) -> None:
     standings = _gathering().standings
     if purchase in standings:
         standings[purchase] = replace(standings[purchase], state=State.COMPLETED)
-
-
-def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
-    """USD in all; None where one of them is not known."""
-    known = list(costs)
-    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
 
 
 def _gathering() -> Latest:

@@ -128,6 +128,9 @@ async def test_a_failed_piece_leaves_the_others_in_place(
     assert (report["status"], queue.jobs_made) == ("completed", 6)
 
 
+HALF_SECONDS = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}
+
+
 async def long_clip(folder: Path, ffmpeg: Path) -> Path:
     """Three seconds."""
     clip = folder / "long.mp4"
@@ -149,28 +152,26 @@ def ffmpeg_that_stops(folder: Path, ffmpeg: Path) -> Path:
 async def test_pieces_that_were_sent_before_the_encode_failed_are_not_bought_again(
     queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, clip = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, await long_clip(
-        tmp_path, ffmpeg)
+    clip = await long_clip(tmp_path, ffmpeg)
     queue.faults.add("late-reply=1")
     with monkeypatch.context() as patched:
         patched.setenv("REELFLOW_FFMPEG", str(ffmpeg_that_stops(tmp_path, ffmpeg)))
         patched.setenv("REELFLOW_JOBS_AT_ONCE", "1")
         with pytest.raises(Exception, match="ffmpeg failed"):
-            await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+            await pipeline(str(clip), recipe(HALF_SECONDS), output=f"{tmp_path}/")
     assert queue.jobs_made == 1, "those that waited for the first one's place were not sent any more"
-    report = await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+    report = await pipeline(str(clip), recipe(HALF_SECONDS), output=f"{tmp_path}/")
     assert (report["status"], queue.jobs_made) == ("completed", 7)
 
 
 async def test_a_piece_s_lost_reply_is_told_also_where_the_encode_fails_behind_it(
     queue: StandIn, ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, clip = {"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, await long_clip(
-        tmp_path, ffmpeg)
+    clip = await long_clip(tmp_path, ffmpeg)
     queue.faults.add("drop-after-accept=1")
     monkeypatch.setenv("REELFLOW_FFMPEG", str(ffmpeg_that_stops(tmp_path, ffmpeg)))
     with pytest.raises(SubmitUnknown, match="reelflow jobs resolve") as lost:
-        await pipeline(str(clip), recipe(steps), output=f"{tmp_path}/")
+        await pipeline(str(clip), recipe(HALF_SECONDS), output=f"{tmp_path}/")
     assert "ffmpeg failed" in str(lost.value.__cause__)
 
 
