@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
-from reelflow.errors import ReelflowError
+from reelflow.errors import BadInput, ReelflowError
+from reelflow.legible import is_legible, legible
 
 # Before anything of Prefect is imported. Its telemetry and promotion are off unless somebody turns them on.
 QUIET = {
@@ -75,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        _check_names(words)
         code = app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         code = _refuse(_misread(error), 2, words)
@@ -88,6 +90,18 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # a fault of ours, or of what we stand on: told in one sentence too
         code = _refuse(_written_down(error), 1, words)
     sys.exit(code or 0)
+
+
+def _check_names(words: list[str]) -> None:
+    """Refuse the name of a file or of this folder that is no text. Raises BadInput."""
+    try:
+        words = [*words, os.getcwd()]
+    except FileNotFoundError:
+        raise BadInput("The current folder is gone: change to one that is there.") from None
+    for word in words:
+        if not is_legible(word):
+            raise BadInput(f"The name {legible(word)} is not in UTF-8, and no report could tell it: rename the file or "
+                           "folder.")
 
 
 def _misread(error: CycloptsError) -> str:

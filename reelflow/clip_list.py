@@ -11,6 +11,7 @@ from typing import Any
 
 from reelflow import remote
 from reelflow.errors import BadInput
+from reelflow.legible import is_legible, legible
 from reelflow.sources import is_address, show_source
 
 FILMS = (
@@ -54,6 +55,10 @@ def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
                      if _is_clip(found.address, where, pictures))
     else:
         rows = tuple(Row(str(path)) for path in _found(where) if _is_clip(str(path), where, pictures))
+    if illegible := [legible(row.source) for row in rows if not is_legible(row.source)]:
+        more = f" and {len(illegible) - 1} more" if len(illegible) > 1 else ""
+        raise BadInput(f"The name {illegible[0]}{more} is not in UTF-8, and no report could tell it: rename the file.",
+                       field="sources")
     if not rows:
         kind = "pictures" if pictures else "films"
         raise BadInput(f"There are no {kind} in {show_source(where)}: name a folder, a glob, a prefix or a list that "

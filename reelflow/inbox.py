@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pathlib import Path
 from reelflow import remote
 from reelflow.clip_list import FILMS, PICTURES
 from reelflow.errors import BadInput
+from reelflow.legible import is_legible, legible
+
+logger = logging.getLogger(__name__)
 
 ASIDE = "failed"
 _TEMPORARY = (".part", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".partial", "~")
@@ -88,7 +92,12 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
             raise BadInput(f"There is no folder {inbox}: name one that clips arrive in.", field="inbox") from None
         except OSError as error:
             raise BadInput(f"The inbox {inbox} can't be read: {error.strerror}.", field="inbox") from None
-    return tuple(one for one in found if _is_clip(one.name.lower(), endings) and one.size_bytes)
+    clips = [one for one in found if _is_clip(one.name.lower(), endings) and one.size_bytes]
+    for one in clips:
+        if not is_legible(one.source):
+            logger.warning("%s stays in the inbox: its name is not in UTF-8, and no report could tell it. Rename it.",
+                           legible(one.source))
+    return tuple(one for one in clips if is_legible(one.source))
 
 
 def _is_clip(name: str, endings: tuple[str, ...]) -> bool:

@@ -49,6 +49,13 @@ def test_a_folder_and_a_glob_give_their_films_in_order(
     assert sources(read_rows(f"{folder}{where}", pictures=pictures), folder) == found
 
 
+def test_a_name_that_is_no_text_is_told_before_anything_is_made_of_it(folder: Path) -> None:
+    (folder / os.fsdecode(b"caf\xe9.mp4")).touch()
+    with pytest.raises(BadInput, match="caf\ufffd.mp4 is not in UTF-8"):
+        read_rows(str(folder), pictures=False)
+    assert sources(read_rows(f"{folder}/b*", pictures=False), folder) == ["b.mp4"]
+
+
 def test_a_list_gives_a_source_a_line_from_its_own_folder_on(folder: Path) -> None:
     (folder / "list.txt").write_text("# mine\nb.mp4\n\n/abs/c.mp4\ns3://bucket/d.mp4\nsample\n")
     rows = read_rows(f"{folder}/list.txt", pictures=False)

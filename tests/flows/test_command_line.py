@@ -111,6 +111,21 @@ def test_bad_input_is_one_sentence_and_exit_code_2(reelflow: Run, here: Path, wo
     assert sorted(here.iterdir()) == before
 
 
+def test_a_name_that_is_no_text_is_told(reelflow: Run, here: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (here / "clip.mp4").rename(here / name)
+    code, out, err = reelflow("edit", name, "--prompt", "x", "--json")
+    assert (code, json.loads(out)["status"]) == (2, "refused")
+    assert "caf\ufffd.mp4 is not in UTF-8" in err + out
+
+
+def test_a_folder_that_is_gone_is_told(reelflow: Run, here: Path) -> None:
+    here.joinpath("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    assert "The current folder is gone" in reelflow("models")[2]
+
+
 def test_a_long_prompt_is_refused(reelflow: Run, here: Path) -> None:
     code, _, err = reelflow("edit", "clip.mp4", "--prompt", "x" * 1001)
     assert (code, "1001 characters" in err) == (2, True)

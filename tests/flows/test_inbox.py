@@ -61,6 +61,16 @@ async def test_only_films_that_nobody_writes_to_are_taken(arriving: Path, clip: 
 
 
 @pytest.mark.usefixtures("prefect_server")
+async def test_a_clip_whose_name_is_no_text_stays_and_is_told(
+    arriving: Path, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.mp4", os.fsdecode(b"caf\xe9.mp4")):
+        bring(clip, arriving / name)
+    found = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
+    assert [arrival.name for arrival in found] == ["a.mp4"]
+    assert "caf\ufffd.mp4 stays in the inbox" in caplog.text
+
+
 async def test_each_clip_is_made_once_whatever_its_name(
     arriving: Path, queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:
