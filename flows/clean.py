@@ -13,6 +13,7 @@ from reelflow.errors import BadInput
 from reelflow.run_log import clear_logs
 from reelflow.settings import read_settings
 from reelflow.store import Store, Usage, clear_notes
+from tasks.phase import shown
 
 
 @flow(name="clean")
@@ -36,7 +37,8 @@ async def clean(unused_days: float = 30.0) -> dict[str, Any]:
     left = await store.usage()
     rows = [{"": name, "files": str(usage.files), "MB": f"{usage.size_bytes / 1e6:.1f}"}
             for name, usage in (("removed", removed), ("notes removed", notes), ("logs removed", logs), ("left", left))]
-    await acreate_table_artifact(rows, key="clean", description=f"Unused for {unused_days:g} days")
+    await shown(acreate_table_artifact(rows, key="clean", description=f"Unused for {unused_days:g} days"),
+                what="What was removed")
     return {"status": "completed", "removed": _told(removed), "notes": _told(notes), "logs": _told(logs),
             "left": _told(left), "flow_run_id": flow_run.id}
 

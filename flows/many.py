@@ -39,7 +39,7 @@ from reelflow.sources import is_address, show_source
 from tasks import quiet
 from tasks.facts import Latest, reporting
 from tasks.folded import folding
-from tasks.phase import phase
+from tasks.phase import phase, shown
 from tasks.run import Run, open_run, sharing
 from tasks.summary import Summary, growing
 
@@ -269,8 +269,10 @@ class _Works:
             ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
             ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", str(self.order.output)),
         ]
-        await acreate_table_artifact([{"": name, "planned": value} for name, value in rows], key="plan",
-                                     description=f"Plan: {len(to_make)} clips")
+        await shown(acreate_table_artifact(
+            [{"": name, "planned": value} for name, value in rows], key="plan",
+            description=f"Plan: {len(to_make)} clips",
+        ), what="The plan")
 
     def _told(self, to_make: int, cost: Decimal | None) -> dict[str, Any]:
         tally = self.summary.tally

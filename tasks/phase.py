@@ -78,22 +78,21 @@ async def shown_in_the_end() -> AsyncIterator[None]:
             await asyncio.wait(late, timeout=_LAST_SECONDS)
 
 
+async def shown(work: Coroutine[Any, Any, Any], *, what: str) -> None:
+    """Have something shown in the Prefect UI. What can't be shown is logged, and never fails the run."""
+    try:
+        await work
+    except Exception:  # whatever the API says, the film goes on
+        logger.warning("%s could not be shown in the Prefect UI.", what, exc_info=True)
+
+
 async def shown_late(work: Coroutine[Any, Any, Any], *, what: str) -> None:
-    """Have something shown in the Prefect UI while the run goes on; outside of `shown_in_the_end` at once.
-
-    What can't be shown is logged, and never fails the run.
-    """
-    async def show() -> None:
-        try:
-            await work
-        except Exception:  # whatever the API says, the film goes on
-            logger.warning("%s could not be shown in the Prefect UI.", what, exc_info=True)
-
+    """The same, while the run goes on; outside of `shown_in_the_end` at once."""
     late = _late.get()
     if late is None:
-        await show()
+        await shown(work, what=what)
     else:
-        late.add(asyncio.create_task(show()))
+        late.add(asyncio.create_task(shown(work, what=what)))
 
 
 class Phase:

@@ -14,7 +14,7 @@ from reelflow.plan import Plan
 from reelflow.report import Report, plan_rows
 from tasks.facts import note
 from tasks.folded import is_folded, task
-from tasks.phase import shown_late
+from tasks.phase import shown, shown_late
 
 # An artifact's event carries the whole artifact, so a picture in it has to be small.
 MAX_PICTURE_BYTES = 120_000
@@ -32,17 +32,19 @@ async def publish_plan(plan: Plan) -> None:
     ), what="The plan")
 
 
-@task(task_run_name="publish the report", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
+@task(task_run_name="publish the report", cache_policy=NO_CACHE)
 async def publish_report(report: Report, *, picture: Path | None = None) -> Report:
     """Show how the run ended: a table of facts, and a page with the picture before and after."""
     if is_folded():
         return note()
     described = f"{report.flow}: {report.status.value}"
     await asyncio.gather(
-        acreate_table_artifact(
-            [{"fact": name, "value": value} for name, value in report.rows()], key="result", description=described),
-        acreate_markdown_artifact(
-            report.markdown(picture=_as_data(picture)), key="film", description=described),
+        shown(acreate_table_artifact(
+            [{"fact": name, "value": value} for name, value in report.rows()], key="result", description=described,
+        ), what="The table of the result"),
+        shown(acreate_markdown_artifact(
+            report.markdown(picture=_as_data(picture)), key="film", description=described,
+        ), what="The page of the film"),
     )
     return note()
 

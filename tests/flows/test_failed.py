@@ -6,6 +6,7 @@ import html
 from pathlib import Path
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 
@@ -13,7 +14,10 @@ from flows.batch import batch
 from flows.restyle import restyle
 from reelflow.errors import BadInput, BadMedia, ClipsFailed, JobFailed
 from reelflow.manifest import read_manifest
+from reelflow.report import Report, RunStatus
 from reelflow.standin.server import StandIn
+from tasks.facts import reporting
+from tasks.report import publish_report
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -98,3 +102,13 @@ async def test_a_clip_of_a_batch_leaves_its_own_and_the_index_page_leads_to_it(
     assert told["good"]["page"] is None
     assert 'href="./bad-restyle.failed.html"' in (out / "index.html").read_text()
     assert "is not a video" in (out / "bad-restyle.failed.html").read_text()
+
+
+async def test_a_report_that_can_t_be_shown_is_logged_and_fails_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    async def ends() -> str:
+        # No text, which no API takes.
+        with reporting(Report("edit", RunStatus.COMPLETED, prompt="\ud800")) as latest:
+            return (await publish_report(latest.report)).status.value
+
+    assert await flow(ends)() == "completed"
+    assert "The page of the film could not be shown" in caplog.text
