@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _check_names(words: list[str]) -> None:
     """Refuse the name of a file or of this folder that is no text. Raises BadInput."""
     try:
-        words = [*words, os.getcwd()]
+        words = [*words, str(Path.cwd())]
     except FileNotFoundError:
         raise BadInput("The current folder is gone: change to one that is there.") from None
     for word in words:

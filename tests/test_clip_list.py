@@ -51,7 +51,7 @@ def test_a_folder_and_a_glob_give_their_films_in_order(
 
 def test_a_name_that_is_no_text_is_told_before_anything_is_made_of_it(folder: Path) -> None:
     (folder / os.fsdecode(b"caf\xe9.mp4")).touch()
-    with pytest.raises(BadInput, match="caf\ufffd.mp4 is not in UTF-8"):
+    with pytest.raises(BadInput, match=r"caf\ufffd\.mp4 is not in UTF-8"):
         read_rows(str(folder), pictures=False)
     assert sources(read_rows(f"{folder}/b*", pictures=False), folder) == ["b.mp4"]
 
