@@ -156,6 +156,10 @@ def program() -> None:
         os._exit(code)
 
     atexit.register(leave)
+    for stream in (sys.stdout, sys.stderr):
+        # In a locale without these letters a run must not end over its own last words.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")
     try:
         main()
     except SystemExit as ended:

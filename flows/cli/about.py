@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from flows.cli.prefect_api import examine_api
 from flows.cli.terminal import escape, plain_console, say_json, show_rows, wide_console
 from reelflow.errors import ReelflowError
 from reelflow.media.run import find_ffmpeg, run_ffmpeg
@@ -125,8 +125,7 @@ async def _examine() -> list[tuple[str, bool | None, str]]:
         return [*checks, ("settings", False, error.message)]
     checks.append(await _ffmpeg(settings))
     checks.append(_folder(settings.work_dir))
-    api = os.environ.get("PREFECT_API_URL", "started for each run (PREFECT_API_URL is not set)")
-    checks.append(("prefect server", None, api))
+    checks.append(("prefect server", *await examine_api()))
     checks.append(await _queue(settings))
     for name in ("max_cost_usd", "max_cost_per_day_usd"):
         value = getattr(settings, name)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from flows.cli.films import Flag, Telling, beside_here
+from flows.cli.prefect_api import told_of_prefect
 from flows.cli.start import run_one
 from flows.cli.terminal import escape, say_json, show_rows, wide_console
 from reelflow.ahead import preparing_ahead
@@ -233,7 +234,8 @@ def approve(run: str, /, *, prompt: str | None = None, refuse: Annotated[bool, F
     from flows.cli.waiting import answer_run
 
     decision = "refuse" if refuse else "approve"
-    name = asyncio.run(answer_run(run, {"decision": decision, "prompt": prompt or ""}))
+    with told_of_prefect():
+        name = asyncio.run(answer_run(run, {"decision": decision, "prompt": prompt or ""}))
     wide_console().print(f"[bold green]✓[/] {escape(name)}: {'refused' if refuse else 'approved'}")
     return 0
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated
 
 from flows.cli.films import Flag
+from flows.cli.prefect_api import told_of_prefect
 from flows.cli.terminal import say_json, show_rows, wide_console
 from reelflow.settings import read_settings
 
@@ -30,7 +31,8 @@ def setup(*, jobs_at_once: int = 10, dead_after: float = 120.0, notify: str | No
     """
     from flows.setup import Wanted, set_up
 
-    made = asyncio.run(set_up(read_settings(), Wanted(jobs_at_once, dead_after, notify)))
+    with told_of_prefect():
+        made = asyncio.run(set_up(read_settings(), Wanted(jobs_at_once, dead_after, notify)))
     if json:
         say_json({"status": "completed", "made": [{"what": what, "is": told} for what, told in made], "error": None})
     else:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.cli.prefect_api import told_of_prefect
 from flows.cli.terminal import escape, plain_console, say, say_failed, say_json, show_rows, shown_phases
 from reelflow.errors import BadInput, ReelflowError
 
@@ -80,14 +81,10 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
         began.result()
         previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            return ending.result()
+            with told_of_prefect():
+                return ending.result()
         except (asyncio.CancelledError, CancelledError):
             raise KeyboardInterrupt from None
-        except RuntimeError as error:
-            if "ephemeral Prefect API server" not in str(error):
-                raise
-            raise ReelflowError("Prefect's server did not start in time: end other work on this machine, or start one "
-                                "with `prefect server start` and set PREFECT_API_URL.") from error
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)

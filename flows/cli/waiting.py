@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from reelflow.errors import BadInput
@@ -61,9 +62,8 @@ async def _find(run: str) -> FlowRun:
             return await client.read_flow_run(UUID(run))
         except ValueError:
             named = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[run])))
-        except Exception as error:
-            raise BadInput(f"There is no flow run {run} on this server ({type(error).__name__}).",
-                           field="run") from None
+        except ObjectNotFound:
+            raise BadInput(f"There is no flow run {run} on this server.", field="run") from None
     waiting = [one for one in named if one.state_type is StateType.PAUSED] or named
     if not waiting:
         raise BadInput(f"There is no flow run called {run!r} on this server.", field="run")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.__main__ import main
 from reelflow.media.run import run_ffmpeg
@@ -55,6 +58,28 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
     target = here / "sound.m4a"
     await run_ffmpeg(["-f", "lavfi", "-i", "sine=d=0.2", f"file:{target}"], ffmpeg=ffmpeg, timeout=30)
     return target
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address that nobody answers at, which is that of Prefect's API."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://me:secret@127.0.0.1:{bound.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: address}):
+            yield address.replace("me:secret@", "")
+
+
+@pytest.mark.parametrize("words", [
+    "edit clip.mp4 --prompt x", "batch edit . --prompt x --output out", "setup", "approve some-run", "doctor",
+])
+def test_a_prefect_server_that_can_t_be_reached_is_told_with_its_address(
+    reelflow: Run, here: Path, nobody: str, words: str
+) -> None:
+    code, out, err = reelflow(*words.split())
+    assert code == 1
+    assert f"Prefect's server at {nobody} can't be reached: start it with" in " ".join((out + err).split())
+    assert "secret" not in out + err
 
 
 @pytest.mark.parametrize(("words", "told"), [
@@ -250,3 +275,17 @@ def test_metrics_are_printed_as_prometheus_reads_them(reelflow: Run) -> None:
     assert code == 0
     assert "reelflow_unknown_wishes 0.0" in printed
     assert printed.endswith("# EOF\n")
+
+
+async def test_a_queue_in_the_place_of_prefect_s_api_is_told(queue: StandIn, reelflow: Run) -> None:
+    with temporary_settings({PREFECT_API_URL: queue.url}):
+        _, out, _ = await asyncio.to_thread(reelflow, "doctor")
+    assert f"{queue.url} is not the API of a Prefect server (404)" in " ".join(out.split())
+
+
+def test_a_locale_without_our_letters_does_not_end_a_run_over_its_last_words(here: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "flows", "doctor"], env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=here,
+        capture_output=True, timeout=60, check=True,
+    )
+    assert b"? python  3." in told.stdout
