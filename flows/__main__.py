@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import io
 import os
 import sys
 from pathlib import Path
@@ -22,7 +23,11 @@ QUIET = {
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
 }
 # On the command line we say ourselves what a person has to know; the logs are in the Prefect UI.
-SILENT = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+SILENT = {
+    "PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    # Its services complain of each event that they can't get rid of, one every seven seconds.
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+}
 # Prefect's own 20 s are too few for a first start on a busy machine.
 PATIENT = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
 
@@ -158,7 +163,7 @@ def program() -> None:
     atexit.register(leave)
     for stream in (sys.stdout, sys.stderr):
         # In a locale without these letters a run must not end over its own last words.
-        with contextlib.suppress(AttributeError):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         main()
