@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -108,6 +108,19 @@ async def make_many(
             return await _Works(run, clips, order, many, opened, results, on_end).done()
 
 
+def _check_names(looked: Iterable[Looked]) -> None:
+    """Refuse clips that would be written over one another. Raises BadInput."""
+    taken: dict[PurePath, BatchClip] = {}
+    for one in looked:
+        for output in one.plan.finish.outputs:
+            other = taken.setdefault(PurePath(output.name), one.clip)
+            if other is not one.clip:
+                raise BadInput(
+                    f"{show_source(other.source)} and {show_source(one.clip.source)} would both become {output.name}: "
+                    "put {stem} into the path of the recipe's output, or give one of the clips another name.",
+                    field="recipe")
+
+
 @dataclass(slots=True)
 class _Works:
     run: Run
@@ -126,6 +139,7 @@ class _Works:
 
     async def done(self) -> dict[str, Any]:
         looked = await self._look()
+        _check_names(looked)
         to_make = [one for one in looked if not one.was_made]
         cost = sum_usd(one.plan.cost_usd for one in to_make)
         await self._publish(to_make, cost, made_before=len(looked) - len(to_make))

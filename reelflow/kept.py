@@ -13,6 +13,7 @@ from reelflow.digest import digest_of, digest_of_source
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.media_step import Given
 from reelflow.media.run import written_whole
+from reelflow.media.segment_command import LISTED, LISTS
 from reelflow.plan import FromFilm, How, Prepare
 from reelflow.store import Store
 
@@ -45,14 +46,22 @@ def key_of(command: Sequence[str], *, ffmpeg: Path, room: Path, parts: int = 1) 
     told = [_word(word, room) for word in command[:-1]]
     own = sorted(f"{path.name} {digest_of(path)}" for path in room.glob("*") if path.is_file()) if room.is_dir() else []
     program = ffmpeg.stat()
-    named = json.dumps([1, parts, told, own, ffmpeg.name, program.st_size])
+    named = json.dumps([2, parts, told, own, ffmpeg.name, program.st_size])
     return hashlib.sha256(named.encode()).hexdigest()
 
 
 def _word(word: str, room: Path) -> str:
     if word.startswith(_FILE) and (path := Path(word.removeprefix(_FILE))).is_file():
-        return digest_of_source(path)
+        return _content(path)
     return word.replace(str(room), "")
+
+
+def _content(path: Path) -> str:
+    """A file's SHA-256; of a list of films, that of each that it names: its own text only says how long they are."""
+    if path.suffix != LISTED:
+        return digest_of_source(path)
+    return json.dumps([digest_of_source(path.parent / row.removeprefix(LISTS)) if row.startswith(LISTS) else row
+                       for row in path.read_text("utf-8").splitlines()])
 
 
 async def find_kept(store: Store, work_dir: Path, key: str) -> KeptWork | None:

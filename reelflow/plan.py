@@ -123,11 +123,13 @@ class Pictures:
                 yield from cell.films()
 
     def read_at_least(self, made: int) -> int:
-        """How many of a film's frames are read at least where `made` frames come out over all of the clip's time."""
-        if not isinstance(self.feed, FromFilm) or any(op.step.cuts for op in self.ops):
+        """How many frames of a film, or of what a job returns, are read at least where `made` frames come out over all
+        of the clip's time.
+        """
+        if not isinstance(self.feed, FromFilm | FromJob) or any(op.step.cuts for op in self.ops):
             return 0
         # Nothing is asked for behind the last one, which may stand for many: of a film that is much faster, say.
-        frames = self.feed.span.frames
+        frames = self.feed.sent if isinstance(self.feed, FromJob) else self.feed.span.frames
         return frames - min(frames, 3 * frames // (2 * max(1, made)))
 
     def all_ops(self) -> Iterator[Op]:

@@ -141,7 +141,7 @@ async def _prepared(
     if len(prepared.pieces) > 1:
         made = await prepare_pieces(
             prepared, takes, given, folder, ffmpeg=run.ffmpeg, timeout=timeout, on_progress=follow, shot=shot,
-            on_piece=_told(run, prepared, tell_piece) if tell_piece is not None and not strict else None)
+            on_piece=_told(run, prepared, tell_piece) if tell_piece is not None and not strict else None, strict=strict)
     elif (ahead := await made_ahead(key, follow, shots_to=None if shot is None else shot.room)) is not None:
         made, running.earlier = (ahead.prepared,), ahead.earlier
     else:

@@ -15,7 +15,7 @@ from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, s
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
 from reelflow.media.outputs import choose_encoding, sound_warnings
-from reelflow.media.prepare import check_steady, decoding_warnings, probe_made
+from reelflow.media.prepare import check_steady, damage_of, decoding_warnings, probe_made
 from reelflow.media.probe import Probe
 from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
 from reelflow.media.sound_check import run_with_sounds
@@ -76,29 +76,29 @@ async def finish(
             film = await _made(output, part)
             check_finished(output, film, path, len(sounds_of(phase, output, given)))
             films.append(None if film is None else replace(film, path=path))
-        damage = unread + lost + tuple(_damage(phase, takes, ended))
+        damage = unread + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
     return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
                     (*commands, (str(ffmpeg), *arguments)), tuple(films))
 
 
-def _damage(phase: Finish, takes: Takes, ended: Ended) -> list[str]:
-    feed = phase.pictures.feed
+async def _damage(phase: Finish, takes: Takes, ended: Ended, *, ffmpeg: Path, timeout: float) -> tuple[str, ...]:
+    # What lies behind the last frame that is wanted is never read.
+    feed, read = phase.pictures.feed, phase.pictures.read_at_least(_reached(phase))
     if isinstance(feed, FromJob) and feed.rate:
         result = takes[feed.job].result
-        # What lies behind the last frame that is wanted is never read.
-        return decoding_warnings(result, min(result.frames, feed.sent), ended)
+        return tuple(decoding_warnings(result, min(result.frames, read), ended))
     if isinstance(feed, FromFilm) and not all(output.copies for output in phase.outputs):
-        return decoding_warnings(feed.film, phase.pictures.read_at_least(_reached(phase)), ended)
-    return []
+        return await damage_of(feed, read, ended, ffmpeg=ffmpeg, timeout=timeout)
+    return ()
 
 
 def _reached(phase: Finish) -> int:
     """How many frames come out of the output that goes on to the clip's end; 0 where none does."""
     ends = {
         output: output.first + (output.frames / output.rate * phase.clip.rate if output.rate else output.frames)
-        for output in phase.outputs if not output.copies
+        for output in phase.outputs if output.form in (OutputForm.FILM, OutputForm.ANIMATION) and not output.copies
     }
     return max((output.frames for output, end in ends.items() if end > phase.clip.frames - 1), default=0)
 

@@ -13,7 +13,7 @@ from reelflow.errors import MediaFailed
 from reelflow.media.pieces import Piece
 from reelflow.media.prepare import Prepared, probe_made
 from reelflow.media.run import Progress, run_ffmpeg, written_whole
-from reelflow.media.segment_command import concat_list, join_sent_arguments
+from reelflow.media.segment_command import LISTED, concat_list, join_sent_arguments
 from reelflow.plan import How, Prepare
 
 OnPiece = Callable[[int, Path], Awaitable[Path]]
@@ -78,7 +78,7 @@ class Joining:
         most = phase.max_bytes
         if not self._takes_all and sum(self._part(index).stat().st_size for index in parts) > most:
             return None
-        listed = self._room / f"piece-{number}.ffconcat"
+        listed = self._room / f"piece-{number}{LISTED}"
         listed.write_text(concat_list(
             (self._part(index).name, Fraction(self.cuts[index + 1] - self.cuts[index], phase.rate)) for index in parts))
         destination = self._folder / f"piece-{number + 1:04}.mp4"

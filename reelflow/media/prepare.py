@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -82,9 +82,8 @@ async def prepare(
         warnings: tuple[str, ...] = ()
         if isinstance(feed, FromFilm) and not phase.is_picture:
             read = phase.pictures.read_at_least(phase.frames)
-            warnings = await _warnings(feed, read, ended, ffmpeg, timeout)
-        if strict and warnings:
-            raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
+            warnings = await damage_of(feed, read, ended, ffmpeg=ffmpeg, timeout=timeout)
+        refuse_damage(warnings, strict=strict)
     return Prepared(destination, made.frames, made.seconds, How.ENCODE, warnings,
                     (*looked, (str(ffmpeg), *arguments)))
 
@@ -100,7 +99,15 @@ async def probe_made(part: Path, title: str, *, encoded: bool = True) -> Probe:
         raise MediaFailed(f"What was made ({title}) can't be used: it {why}") from None
 
 
-async def _warnings(feed: FromFilm, frames: int, ended: Ended, ffmpeg: Path, timeout: float) -> tuple[str, ...]:
+def refuse_damage(warnings: Sequence[str], *, strict: bool) -> None:
+    """Refuse a damaged source where that is `strict`. Raises BadInput."""
+    if strict and warnings:
+        raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
+
+
+async def damage_of(
+    feed: FromFilm, frames: int, ended: Ended, *, ffmpeg: Path, timeout: float
+) -> tuple[str, ...]:
     """What there is to say of damage in a film's span, of which `frames` were needed, and not only before it.
 
     A seek into the middle of a group of pictures always errs, up to the next whole one.

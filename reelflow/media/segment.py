@@ -24,10 +24,11 @@ from reelflow.media.limits import film_limits
 from reelflow.media.matching import find_picture, lay_out
 from reelflow.media.media_step import Given
 from reelflow.media.pieces import Piece
-from reelflow.media.prepare import Prepared, check_steady, decoding_warnings, probe_made
+from reelflow.media.prepare import Prepared, check_steady, damage_of, probe_made, refuse_damage
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import Progress, run_ffmpeg
 from reelflow.media.segment_command import (
+    LISTED,
     Part,
     concat_list,
     cut_arguments,
@@ -42,6 +43,7 @@ _SCENE = re.compile(r"lavfi\.scd\.time=([\d.]+)")
 async def prepare_pieces(
     phase: Prepare, takes: Takes, given: Given, folder: Path, *, ffmpeg: Path, timeout: float,
     on_progress: Callable[[Progress], None] | None = None, shot: Shot | None = None, on_piece: OnPiece | None = None,
+    strict: bool = False,
 ) -> tuple[Prepared, ...]:
     """Make the films that are sent, `piece-0001.mp4` and so on in `folder`: one encode, cut as it runs.
 
@@ -50,6 +52,7 @@ async def prepare_pieces(
     pass comes by it.
 
     Raises:
+        BadInput: with `strict`, a warning.
         BadMedia: the film can't be turned upright.
         MediaFailed: ffmpeg failed, or a piece isn't what was planned.
         MediaTimeout: it took too long.
@@ -70,7 +73,11 @@ async def prepare_pieces(
         if len(made) == len(phase.pieces):
             break
     feed = phase.pictures.feed
-    damage = tuple(decoding_warnings(feed.film, feed.span.frames, ended)) if isinstance(feed, FromFilm) else ()
+    damage: tuple[str, ...] = ()
+    if isinstance(feed, FromFilm):
+        damage = await damage_of(feed, phase.pictures.read_at_least(phase.frames), ended, ffmpeg=ffmpeg,
+                                 timeout=timeout)
+    refuse_damage(damage, strict=strict)
     first, *others = (made[number] for number in range(len(phase.pieces)))
     return replace(first, warnings=damage, commands=looked), *others
 
@@ -132,7 +139,7 @@ async def join_takes(
         else:
             await _write_part(part, used, size, rate, room / name, ffmpeg=ffmpeg, timeout=timeout)
         rows.append((name, Fraction(part.frames, rate)))
-    listed = room / "joined.ffconcat"
+    listed = room / f"joined{LISTED}"
     listed.write_text(concat_list(rows))
     first = await probe(room / rows[0][0])
     box, _ = find_picture(feed, first)

@@ -19,6 +19,9 @@ from reelflow.media.probe import Probe
 from reelflow.media.reel import Reel
 from reelflow.plan import Prepare, Span
 
+LISTED, LISTS = ".ffconcat", "file "
+"""How the name of a list of films ends, and how each of its rows begins that names one of them, beside the list."""
+
 _SCENE_WIDTH = 160
 _SCENE_CHANGE = 10  # of 100: ffmpeg's own default
 
@@ -45,7 +48,8 @@ def cut_arguments(
     longest = max(piece.frames for piece in prepare.pieces)
     picture = prepared_reel(prepare, takes, given).ended()
     options = upload_options(prepare, seconds=longest / prepare.rate, capped=capped)
-    keys = ",".join(filters.number(Fraction(2 * cut - 1, 2 * prepare.rate)) for cut in cuts)
+    # A quarter of a frame before each: half-way, 5.1 may round to the frame before.
+    keys = ",".join(filters.number(Fraction(4 * cut - 1, 4 * prepare.rate)) for cut in cuts)
     del options["movflags"]  # the segments' own, below
     return arguments(Written([picture], folder / "%05d.mp4", options | {
         "f": "segment", "segment_frames": ",".join(map(str, cuts)), "segment_format": "mp4", "reset_timestamps": 1,
@@ -55,7 +59,7 @@ def cut_arguments(
 
 def concat_list(files: Iterable[tuple[str, Fraction]]) -> str:
     """A list for ffmpeg's concat demuxer: plain names beside it, each with its exact length in seconds."""
-    rows = [f"file {name}\nduration {filters.number(seconds)}\n" for name, seconds in files]
+    rows = [f"{LISTS}{name}\nduration {filters.number(seconds)}\n" for name, seconds in files]
     return "ffconcat version 1.0\n" + "".join(rows)
 
 
