@@ -13,6 +13,7 @@ from reelflow.plan import OutputForm, Plan
 from reelflow.recipe import Recipe
 
 LEAST_FREE_BYTES = 64 * 2**20
+_LONGEST_NAME = 255  # bytes, on all that Linux writes to
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,23 @@ class Destination:
         file = self._file()
         folder = self._folder() if file is None else file.parent
         targets = tuple(folder / output.name for output in plan.finish.outputs)
+        is_film = plan.finish.outputs[0].form is OutputForm.FILM
+        beside = companions(targets[0], is_film=is_film)
+        for name in (*(target.name for target in targets), *(path.name for path in beside.values())):
+            if len(os.fsencode(name)) > _LONGEST_NAME:
+                raise BadInput(f"The name {name} is {len(os.fsencode(name))} bytes long, and a file's may have "
+                               f"{_LONGEST_NAME}: name a shorter output.", field="output")
         for target in targets:
+            if target in beside.values():
+                raise BadInput(f"The output {target.name} has the name of what is written beside {targets[0].name}: "
+                               "give it another.", field="output")
             if target.is_dir():
                 raise OutputTaken(f"The output {target} is a folder: choose another name.", field="output")
             if target.exists() and source.exists() and target.samefile(source):
                 raise OutputTaken(f"The output {target} is the source itself: choose another name.", field="output")
         for parent in dict.fromkeys(target.parent for target in targets):
             check_folder(parent, need_bytes=need_bytes)
-        check_companions(targets[0], is_film=plan.finish.outputs[0].form is OutputForm.FILM, overwrite=self.overwrite,
-                         source=source)
+        check_companions(targets[0], is_film=is_film, overwrite=self.overwrite, source=source)
         return targets
 
     def failed_page(self, recipe: Recipe, stem: str) -> Path:

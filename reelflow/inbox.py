@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +89,8 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
     else:
         folder = Path(inbox).expanduser().absolute()
         try:
-            found = [Arrival(str(path), stat.st_size, str(stat.st_mtime_ns)) for path in sorted(folder.iterdir())
-                     if path.is_file() and (stat := path.stat())]
+            found = [Arrival(str(path), lies.st_size, str(lies.st_mtime_ns)) for path in sorted(folder.iterdir())
+                     if (lies := _stat_of(path)) is not None]
         except FileNotFoundError:
             raise BadInput(f"There is no folder {inbox}: name one that clips arrive in.", field="inbox") from None
         except OSError as error:
@@ -98,6 +101,14 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
             logger.warning("%s stays in the inbox: its name is not in UTF-8, and no report could tell it. Rename it.",
                            legible(one.source))
     return tuple(one for one in clips if is_legible(one.source))
+
+
+def _stat_of(path: Path) -> os.stat_result | None:
+    """What a regular file is like; None of anything else, and of one that was taken away just now."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _is_clip(name: str, endings: tuple[str, ...]) -> bool:

@@ -67,14 +67,14 @@ async def find_source(source: str, *, picture: bool = False) -> Path:
     )
 
 
-@task(task_run_name="probe {path.name}", cache_policy=NO_CACHE, timeout_seconds=120)
+@task(task_run_name="probe {path.name}", cache_policy=NO_CACHE)
 async def probe_source(path: Path) -> Probe:
     """Find out what the plan has to know of a file."""
     async with current_run().looking:
         return await probe(path)
 
 
-@task(task_run_name="probe the files of the steps", cache_policy=NO_CACHE, timeout_seconds=300)
+@task(task_run_name="probe the files of the steps", cache_policy=NO_CACHE)
 async def probe_step_files(recipe: Recipe) -> dict[Path, Probe]:
     """Find out what the plan has to know of the files that steps read."""
     return await probe_files(recipe)

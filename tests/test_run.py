@@ -127,11 +127,20 @@ def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path: Path) -> None:
     target = tmp_path / "film.mp4"
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    left, going_on = (tmp_path / f".film.mp4.{pid}-0123abcd.part" for pid in (gone.pid, os.getppid()))
-    left.touch()
-    going_on.touch()
+    dies = ("import os, sys; from pathlib import Path; from reelflow.media.run import written_whole\n"
+            "with written_whole(Path(sys.argv[1])) as part: part.touch(); os._exit(0)")
+    subprocess.run([sys.executable, "-c", dies, target], check=True)
+    (left,) = tmp_path.iterdir()
+    with written_whole(target) as going_on:
+        going_on.touch()
+        with written_whole(target) as part:
+            part.write_bytes(b"whole")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [going_on.name, "film.mp4"]
+    assert not left.exists()
+
+
+def test_a_name_may_be_as_long_as_the_disk_takes_it(tmp_path: Path) -> None:
+    target = tmp_path / f"{'é' * 125}.mp4"
     with written_whole(target) as part:
-        part.write_bytes(b"whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [going_on.name, "film.mp4"]
+        part.touch()
+    assert list(tmp_path.iterdir()) == [target]

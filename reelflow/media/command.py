@@ -34,6 +34,10 @@ _MAX_BITS_PER_SECOND = 120_000_000
 
 Takes = Mapping[int, Take]
 
+_BYTES_OF_COLOUR = 4
+# What a GIF's frames may take in memory while one palette is found for all of them.
+_MOST_HELD = 2**29
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -175,7 +179,8 @@ def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Writte
     picture = _moving(output, reel, part).ended()
     if output.form is OutputForm.ANIMATION:
         if output.name.lower().endswith(".gif"):
-            picture = in_256_colours(picture)
+            held = output.frames * output.size.width * output.size.height * _BYTES_OF_COLOUR
+            picture = in_256_colours(picture, anew=held > _MOST_HELD)
         return Written([picture], target.path, moving_options(Path(output.name), output.quality))
     encoding = choose_encoding(Path(output.name), output.codec, output.quality)
     if encoding.pixels != "yuv420p":

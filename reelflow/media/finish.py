@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from reelflow.errors import BadResult, MediaFailed
@@ -18,7 +19,7 @@ from reelflow.media.outputs import choose_encoding, sound_warnings
 from reelflow.media.prepare import check_steady, damage_of, decoding_warnings, probe_made
 from reelflow.media.probe import Probe
 from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
-from reelflow.media.sound_check import run_with_sounds
+from reelflow.media.sound_check import readable, run_with_sounds
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
 from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
 
@@ -58,8 +59,9 @@ async def finish(
     warnings = _left_away(phase, source)
     if strict and (told := warnings + _sound_warnings(phase, given)):
         raise BadResult(f"{told[0]} Leave --strict away to go on all the same.")
-    given, commands = await analysed(phase.pictures, phase.sounds, takes, given, ffmpeg=ffmpeg, timeout=timeout)
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, contextlib.ExitStack() as written:
+        given, commands, phase, gone = await _analysed(
+            phase, takes, given, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
         parts = [written.enter_context(written_whole(path)) for _, path in targets]
         beside, unread = await _beside(phase, source, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
         made = tuple(
@@ -76,11 +78,25 @@ async def finish(
             film = await _made(output, part)
             check_finished(output, film, path, len(sounds_of(phase, output, given)))
             films.append(None if film is None else replace(film, path=path))
-        damage = unread + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
+        damage = unread + gone + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
     return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
                     (*commands, (str(ffmpeg), *arguments)), tuple(films))
+
+
+async def _analysed(
+    phase: Finish, takes: Takes, given: Given, folder: Path, *, ffmpeg: Path, timeout: float
+) -> tuple[Given, tuple[tuple[str, ...], ...], Finish, tuple[str, ...]]:
+    """What is measured before the pass, the phase with the sound tracks that can be, and what to say of the others."""
+    analyse = partial(analysed, takes=takes, given=given, ffmpeg=ffmpeg, timeout=timeout)
+    try:
+        return *await analyse(phase.pictures, phase.sounds), phase, ()
+    except MediaFailed:
+        kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
+        if not said:
+            raise
+    return *await analyse(kept.pictures, kept.sounds), kept, said
 
 
 async def _damage(phase: Finish, takes: Takes, ended: Ended, *, ffmpeg: Path, timeout: float) -> tuple[str, ...]:

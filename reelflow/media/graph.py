@@ -98,10 +98,13 @@ def split_up(stream: Any, count: int) -> list[Any]:
     return [many[index] for index in range(count)]
 
 
-def in_256_colours(stream: Any) -> Any:
-    """Pictures as GIF holds them, in the colours that suit them best."""
+def in_256_colours(stream: Any, *, anew: bool) -> Any:
+    """Pictures as GIF holds them, in the colours that suit all of them best, for which all are held in memory; or, with
+    `anew`, in those that suit each of them best.
+    """
     looked_at, shown = split_up(stream, 2)
-    return together([shown, looked_at.filter("palettegen", stats_mode="diff")], "paletteuse", dither="sierra2_4a")
+    palette = looked_at.filter("palettegen", stats_mode="single" if anew else "diff")
+    return together([shown, palette], "paletteuse", dither="sierra2_4a", **({"new": 1} if anew else {}))
 
 
 @dataclass(frozen=True, slots=True)

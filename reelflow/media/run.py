@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import glob
+import hashlib
 import os
 import re
 import shutil
@@ -224,10 +224,12 @@ def written_whole(destination: Path) -> Iterator[Path]:
     The name is its own in each run, so that two runs with the same target never write into one file. What a process
     that was killed has left of the same target is removed.
     """
-    for left in destination.parent.glob(f".{glob.escape(destination.name)}.*.part"):
+    # Not the name itself, which may be as long as a name can be.
+    known = hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:12]
+    for left in destination.parent.glob(f".{known}.*.part"):
         if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
             left.unlink(missing_ok=True)
-    part = destination.with_name(f".{destination.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    part = destination.with_name(f".{known}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
         with part.open("rb") as written:

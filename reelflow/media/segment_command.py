@@ -51,7 +51,9 @@ def cut_arguments(
     # A quarter of a frame before each: half-way, 5.1 may round to the frame before.
     keys = ",".join(filters.number(Fraction(4 * cut - 1, 4 * prepare.rate)) for cut in cuts)
     del options["movflags"]  # the segments' own, below
-    return arguments(Written([picture], folder / "%05d.mp4", options | {
+    # The muxer takes each % of the folder's own name for a number's place, too.
+    parts = Path(str(folder).replace("%", "%%"), "%05d.mp4")
+    return arguments(Written([picture], parts, options | {
         "f": "segment", "segment_frames": ",".join(map(str, cuts)), "segment_format": "mp4", "reset_timestamps": 1,
         "segment_format_options": "movflags=+faststart", "force_key_frames": keys,
     }), *taken_on_the_way(prepare, shot))

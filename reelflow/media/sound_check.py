@@ -32,7 +32,7 @@ async def run_with_sounds(
         ended = await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=limits)
         return ended, arguments, phase, ()
     except MediaFailed:
-        kept, said = await _readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
+        kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
         if not said:
             raise
     arguments = build(kept)
@@ -40,10 +40,12 @@ async def run_with_sounds(
     return ended, arguments, kept, said
 
 
-async def _readable(
+async def readable(
     phase: Finish, given: Given, folder: Path, *, ffmpeg: Path, timeout: float
 ) -> tuple[Finish, tuple[str, ...]]:
-    """Each track as it can be had, found by making it alone: as chosen, else encoded, else not at all."""
+    """The phase with each sound track as it can be had, found by making it alone: as chosen, else encoded, else not at
+    all; and what to say of those that come otherwise than they were chosen. Raises MediaTimeout.
+    """
     output = next((one for one in phase.outputs if one.form is OutputForm.FILM and one.sound), None)
     if phase.sounds is None or output is None:
         return phase, ()
@@ -51,11 +53,13 @@ async def _readable(
     for track in phase.sounds.tracks:
         named = f"Sound track {track.index + 1} ({track.codec})"
         alone = replace(phase.sounds, tracks=(track,), ops=())
+        if phase.sounds.ops:  # what something is done to is decoded, whatever could be copied
+            alone = replace(alone, encoded=frozenset({track.index}))
         if await _can_be_made(phase, alone, output, given, folder, ffmpeg=ffmpeg, timeout=timeout):
             tracks.append(track)
             continue
         anew = replace(alone, encoded=frozenset({track.index}))
-        if await _can_be_made(phase, anew, output, given, folder, ffmpeg=ffmpeg, timeout=timeout):
+        if anew != alone and await _can_be_made(phase, anew, output, given, folder, ffmpeg=ffmpeg, timeout=timeout):
             tracks.append(track)
             encoded.add(track.index)
             said.append(f"{named} was encoded anew, since it could not be copied.")

@@ -113,7 +113,7 @@ class Sound(MediaStep):
         channels = min(2, track.channels)
         stream = filters.sound_like(file_sound(file, track), channels)
         lasts = seconds if self.loop else min(seconds, Fraction(_seconds(file, track)))
-        if self.loop:
+        if self.loop and _seconds(file, track) < seconds:
             # As many samples as there are: it stops counting at the end.
             stream = stream.filter("aloop", loop=-1, size=2**31 - 1).filter("asetpts", "N/SR/TB")
         stream = self._at_volume(filters.sound_lasting(stream, seconds))
