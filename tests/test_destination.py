@@ -71,6 +71,18 @@ def test_several_files_need_a_folder(tmp_path: Path) -> None:
         choose(str(tmp_path / "out.mp4"), tmp_path, recipe=recipe)
 
 
+def test_a_name_that_no_disk_takes_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is 257 bytes long, and a file's may have 255"):
+        choose(str(tmp_path / f"{'é' * 120}.mp4"), tmp_path)
+
+
+def test_an_output_may_not_be_called_as_what_is_written_beside_the_first(tmp_path: Path) -> None:
+    recipe = parse_recipe({"steps": [{"rate": 25}], "outputs": [
+        {"path": "a.mp4"}, {"path": "a.poster.jpg", "at": 0}]})
+    with pytest.raises(BadInput, match=r"a\.poster\.jpg has the name of what is written beside a\.mp4"):
+        choose(None, tmp_path, recipe=recipe)
+
+
 def test_braces_in_a_name_are_only_braces(tmp_path: Path) -> None:
     assert choose(str(tmp_path / "{stem}{x}.mp4"), tmp_path).name == "{stem}{x}.mp4"
 

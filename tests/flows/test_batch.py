@@ -211,6 +211,7 @@ async def test_a_clip_that_was_changed_since_it_was_looked_at_is_looked_at_again
     ({"job": "restyle", "prompt": "x", "window": 0}, "window must be 1 or more, and is 0"),
     ({"job": "restyle", "prompt": "x", "max_failures": 0}, "max_failures must be 1 or more, and is 0"),
     ({"job": "restyle", "prompt": "x", "parameters": {"promt": "y"}}, "promt"),
+    ({"recipe": "steps:\n  - restyle: noir\noutputs:\n  - {path: teaser.mp4}\n"}, "would both become teaser.mp4: put"),
     ({"recipe": "preview: {}\nsteps:\n  - restyle: noir\n"}, "asks for a preview"),
 ])
 async def test_what_can_t_be_used_is_refused_before_anything_is_bought(

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows.pipeline import pipeline
-from reelflow.errors import BadRecipe, OverBudget, SubmitUnknown, Unapproved
+from reelflow.errors import BadInput, BadRecipe, OverBudget, SubmitUnknown, Unapproved
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
@@ -221,6 +221,30 @@ async def test_a_preview_of_the_whole_clip_is_not_paid_again(queue: StandIn, cli
 async def test_a_wrong_recipe_is_refused_before_anything_is_sent(queue: StandIn, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match=r"step 1 \(motion\)"):
         await pipeline(str(clip), recipe({"motion": "arc"}), output=f"{tmp_path}/")
+    assert queue.posts == 0
+
+
+async def test_what_two_films_in_pieces_became_is_told_apart_though_they_are_of_one_length(
+    queue: StandIn, clip: Path, tmp_path: Path, ffmpeg: Path
+) -> None:
+    other = tmp_path / "other.mp4"
+    await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:a", "copy", f"file:{other}"], ffmpeg=ffmpeg, timeout=60)
+    asked = recipe({"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, {"flip": "horizontal"},
+                   {"edit": {"prompt": "rain", "model": "small-clip", "max_segment_seconds": 0.5}})
+    first, second = [await pipeline(str(film), asked, output=f"{tmp_path}/out/") for film in (clip, other)]
+    pieces = len(first["job_ids"])
+    assert pieces >= 4 and len(set(first["job_ids"] + second["job_ids"])) == 2 * pieces == queue.jobs_made
+
+
+async def test_strict_refuses_a_damaged_film_in_pieces_before_any_is_bought(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    whole, damaged = clip.read_bytes(), tmp_path / "damaged.mp4"
+    at = len(whole) // 2
+    damaged.write_bytes(whole[:at] + bytes(2000) + whole[at + 2000:])
+    asked = recipe({"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.25}})
+    with pytest.raises(BadInput, match="is damaged"):
+        await pipeline(str(damaged), asked, output=f"{tmp_path}/out/", strict=True)
     assert queue.posts == 0
 
 

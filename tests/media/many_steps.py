@@ -30,12 +30,15 @@ MODELS = ModelTable.standard().with_rows({
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of it: the plan, the first file with its facts, and how many encodes it took, analyses apart."""
+    """What came of it: the plan, the first file with its facts, how many encodes it took, analyses apart, and what the
+    last said.
+    """
 
     plan: Plan
     path: Path
     film: Probe
     encodes: int
+    warnings: tuple[str, ...]
 
 
 async def run_recipe(
@@ -59,6 +62,6 @@ async def run_recipe(
                           str(generated)], ffmpeg=ffmpeg, timeout=60)
         takes[job.number], _ = await read_take(plan.feed(job.number), generated)
     paths = [folder / output.name for output in plan.finish.outputs]
-    await finish(plan.finish, takes, given, paths, source=plan.source, ffmpeg=ffmpeg, timeout=60)
-    return Ran(plan, paths[0], await probe(paths[0]), encodes + 1)
+    finished = await finish(plan.finish, takes, given, paths, source=plan.source, ffmpeg=ffmpeg, timeout=60)
+    return Ran(plan, paths[0], await probe(paths[0]), encodes + 1, finished.warnings)
 

@@ -60,6 +60,19 @@ async def test_every_frame_is_right_after_two_models_and_a_change_of_speed(
     check_sound(ran)
 
 
+@pytest.mark.parametrize(("steps", "outputs"), [
+    ([RESTYLE, {"trim": {"duration": 1}}], []), ([RESTYLE, {"still": 0}], [{"path": "a.png"}]),
+    ([RESTYLE], [{"path": "a.mp4", "clip": {"start": 0, "duration": 1}}]), ([RESTYLE], [{"path": "a.png", "at": 0}]),
+    ([RESTYLE], [{"path": "a.png", "sheet": {"columns": 2, "rows": 1}}]),
+    ([{"flip": "horizontal"}], [{"path": "a.png", "sheet": {"columns": 2, "rows": 1}}]),
+], ids=["trim", "still", "clip", "at", "sheet", "no model"])
+async def test_what_is_not_needed_of_a_film_is_not_told_as_damaged(
+    steps: list[Any], outputs: list[Any], either: Path, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / "in.mp4", rate=30, frames=120)
+    assert (await run_recipe(steps, source, work_dir / "out", ffmpeg=either, outputs=outputs)).warnings == ()
+
+
 def step_of(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(fields).map(lambda made: {name: made})
 

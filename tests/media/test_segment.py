@@ -18,7 +18,7 @@ from reelflow.errors import BadInput, BadResult
 from reelflow.media.pieces import Piece, cut_at, cut_evenly
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
-from reelflow.models import Model
+from reelflow.models import Model, parse_row
 
 NTSC = Fraction(30000, 1001)
 
@@ -81,6 +81,17 @@ async def test_odd_cuts_give_every_frame_once(
     if rate == 20:
         assert [picture.number for picture in pictures] == list(range(60))
     assert read_beeps(done.path) == pytest.approx(read_beeps(source), abs=0.002)
+
+
+@pytest.mark.parametrize("fps", [22, *later(24, 30)])
+async def test_a_cut_lies_where_it_was_planned_at_any_rate(
+    fps: int, either: Path, work_dir: Path
+) -> None:
+    model = parse_row("small", {"kind": "edit", "width": 128, "height": 72, "fps": fps, "usd": "0.04"})
+    plan = plan_of(await probe(write_numbered(work_dir / "in.mp4", rate=fps, frames=8 * fps)), model)
+    pieces = cut_at(8 * fps, range(fps - 3, 8 * fps - 2, 7))
+    sent = await prepare_pieces(with_pieces(plan, pieces), work_dir, ffmpeg=either, timeout=60)
+    assert [(await probe(path)).frames for path in sent] == [piece.frames for piece in pieces]
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [

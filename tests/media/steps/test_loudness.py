@@ -52,6 +52,17 @@ async def test_each_track_is_measured_by_itself(film: Film, make: Make, either: 
     assert len(made.finished.commands) == 4
 
 
+async def test_a_track_that_nothing_can_read_is_left_away_and_the_other_is_as_loud_as_asked(
+    film: Film, make: Make, either: Path
+) -> None:
+    source = await film(GREY, music(0.02), music(0.3), name="film.mkv", options=["-c:a:1", "mp2"])
+    # A codec that nobody has heard of, under the same length.
+    source.write_bytes(source.read_bytes().replace(b"A_MPEG/L2", b"A_NONE/X2"))
+    made = await make([{"loudness": -20}], source, build=either)
+    assert made.finished.warnings == ("Sound track 2 (unknown) could not be read and was left away.",)
+    assert [round(loudness(made.path, track)[0]) for track in range(len(made.probe.sounds))] == [-20]
+
+
 async def test_loudness_is_that_of_what_is_left_after_a_trim(film: Film, make: Make) -> None:
     half = "aevalsrc='if(lt(t,3),0.01,0.4)*sin(2*PI*440*t)':s=48000:d=6"
     made = await make([{"trim": {"end": 3}}, {"loudness": -20}], await film(GREY, half))
