@@ -75,10 +75,10 @@ class Ending:
 async def reported(recipe: Recipe, source: str, stem: str, order: Order | None) -> AsyncIterator[Ending]:
     """However the run ends, what is known of it is published; a run that is cancelled has no time for that."""
     steps = [step for step in recipe.all_steps() if isinstance(step, ModelStep)]
-    seeds = [step.seed for step in steps if step.seed is not None]
+    seeds = {step.seed for step in steps if step.seed is not None}
     facts: dict[str, Any] = {
         "model": joined(step.model for step in steps), "prompt": joined(step.prompt for step in steps),
-        "seed": seeds[0] if seeds else None, "refreshes": order is not None and order.refresh,
+        "seed": seeds.pop() if len(seeds) == 1 else None, "refreshes": order is not None and order.refresh,
         "flow_run_id": flow_run.id, "flow_run_name": flow_run.name,
     }
     start = Report(recipe.name, RunStatus.FAILED, source=show_source(source), **facts)

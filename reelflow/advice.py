@@ -10,6 +10,7 @@ from reelflow.errors import (
     Declined,
     FetchFailed,
     JobFailed,
+    JobLost,
     JobOverdue,
     KeyRefused,
     LedgerFault,
@@ -33,7 +34,7 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (BadMedia, "Look at the file (`reelflow probe FILE`), or take another one"),
     (Declined, "Nothing: this was asked for."),
     (Decided, "Look at how the wish stands now (`reelflow jobs list`)."),
-    (OverBudget, "Take a shorter part (--duration), or raise the limit, and run again"),
+    (OverBudget, "Take a shorter part or fewer clips, or raise the limit, and run again"),
     (KeyRefused, "Set DECART_API_KEY to a key that this queue takes, and run {again}"),
     (QueueRefused, "Change what the queue names, and run again; it bills nothing that it refuses."),
     (QueueUnreachable, "Check DECART_BASE_URL and the network (`reelflow doctor`), and run {again}"),
@@ -42,6 +43,9 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (Unapproved, "Look at the preview, and say whether the run goes on."),
     (SubmitUnknown, "Look at your account with the queue, decide as the sentence says, and run {again}. Nothing "
                     "more is bought for it before that."),
+    (JobLost, "Look at your account with the queue: where the job has another id, `reelflow jobs resolve WISH --adopt "
+              "JOB_ID` takes that one up (`reelflow jobs list` names the wish). Only where there is none, run the same "
+              "with --refresh, which buys all of its jobs anew."),
     (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys all of its jobs anew."),
     (JobOverdue, "Run {again} later: where the queue has finished the job, it is fetched and not paid again."),
     (FetchFailed, "Run {again}: the job is paid, and only its result is still to be fetched."),

@@ -59,6 +59,8 @@ def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
         more = f" and {len(illegible) - 1} more" if len(illegible) > 1 else ""
         raise BadInput(f"The name {illegible[0]}{more} is not in UTF-8, and no report could tell it: rename the file.",
                        field="sources")
+    if not rows and not (is_address(where) or _has_magic(where) or Path(where).expanduser().exists()):
+        raise BadInput(f"There is no folder and no film {where}: check its name.", field="sources")
     if not rows:
         kind = "pictures" if pictures else "films"
         raise BadInput(f"There are no {kind} in {show_source(where)}: name a folder, a glob, a prefix or a list that "

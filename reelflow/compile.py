@@ -89,6 +89,7 @@ class _Compiler:
     def __init__(self, recipe: Recipe, source: Probe, known: Known) -> None:
         self._recipe, self._source, self._known = recipe, source, known
         self._jobs: list[Job] = []
+        self._unreached: list[str] = []
         self._faults: list[Fault] = []
 
     def compile(self) -> Plan:
@@ -99,7 +100,7 @@ class _Compiler:
             frame = self._jobs[-1].prepare.geometry.frame if self._jobs else None
             outputs = plan_outputs(recipe, self._source, strand.clip, frame, stem=self._known.stem,
                                    add=self._faults.append)
-        warnings = source_warnings(self._source)
+        warnings = (*source_warnings(self._source), *self._unreached)
         if recipe.strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
         if self._faults:
@@ -181,6 +182,7 @@ class _Compiler:
         rate = Fraction(model.fps or 1)
         if model.kind is Kind.MOTION:
             sent = known.made.get(job_number, round((model.seconds or 0) * rate))
+            self._unreached += _unreached(step, sent)
             restored = Clip(restored.size, rate, sent)
         elif step.rate is KeepRate.MODEL:
             restored = replace(restored, rate=rate, frames=sent)
@@ -315,6 +317,14 @@ def _shown(strand: _Strand) -> Size:
 
 def _title(titles: Sequence[str], end: str) -> str:
     return ", ".join([*titles, end])
+
+
+def _unreached(step: ModelStep, frames: int) -> list[str]:
+    last = max((point.frame for point in step.points() or ()), default=0)
+    # A path by name is as long as the film that the model is known to make.
+    if last < frames or getattr(step, "preset", None):
+        return []
+    return [f"The path's point at frame {last} is never reached: {step.model} makes frames 0 to {frames - 1}."]
 
 
 def source_warnings(source: Probe) -> tuple[str, ...]:

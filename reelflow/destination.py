@@ -54,14 +54,18 @@ class Destination:
             if len(os.fsencode(name)) > _LONGEST_NAME:
                 raise BadInput(f"The name {name} is {len(os.fsencode(name))} bytes long, and a file's may have "
                                f"{_LONGEST_NAME}: name a shorter output.", field="output")
+        references = [job.step.reference_image for job in plan.jobs]
+        inputs = {**dict.fromkeys([*plan.files, *filter(None, references)], "a file that this run reads"),
+                  source: "the source itself"}
         for target in targets:
             if target in beside.values():
                 raise BadInput(f"The output {target.name} has the name of what is written beside {targets[0].name}: "
                                "give it another.", field="output")
             if target.is_dir():
                 raise OutputTaken(f"The output {target} is a folder: choose another name.", field="output")
-            if target.exists() and source.exists() and target.samefile(source):
-                raise OutputTaken(f"The output {target} is the source itself: choose another name.", field="output")
+            for read, called in inputs.items():
+                if target.exists() and read.exists() and target.samefile(read):
+                    raise OutputTaken(f"The output {target} is {called}: choose another name.", field="output")
         for parent in dict.fromkeys(target.parent for target in targets):
             check_folder(parent, need_bytes=need_bytes)
         check_companions(targets[0], is_film=is_film, overwrite=self.overwrite, source=source)

@@ -17,7 +17,8 @@
     ├── QueueFault              a status or content call went wrong; asking again costs nothing
     ├── Unapproved              a preview is made, and a person says whether the run goes on
     ├── SubmitUnknown           a job may or may not have been bought: a person decides
-    ├── JobFailed               the queue reports that the job failed, or has lost it
+    ├── JobFailed               the queue reports that the job failed
+    │   └── JobLost             the queue does not know the job: it has lost it, or it is another's
     ├── JobOverdue              the deadline for waiting is over; the queue may still finish and bill the job
     ├── FetchFailed             the result could not be brought over whole; the job is paid and its id is kept
     ├── LedgerFault             the ledger can't be read or written just now; nothing is bought without it
@@ -186,13 +187,17 @@ class SubmitUnknown(ReelflowError):
 
 
 class JobFailed(ReelflowError):
-    """The queue reports that job `job_id` failed (it gives no reason), or does not know it any more."""
+    """The queue reports that job `job_id` failed (it gives no reason)."""
 
     is_over: ClassVar[bool] = True
 
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class JobLost(JobFailed):
+    """The queue does not know job `job_id` (any more)."""
 
 
 class JobOverdue(ReelflowError):

@@ -16,7 +16,7 @@ from reelflow.media.geometry import Box
 from reelflow.media.media_step import Given, Op
 from reelflow.media.probe import Colour, Probe
 from reelflow.media.segment_command import cut_arguments
-from reelflow.plan import Finish, FromFilm, FromJob, How, Job, Plan
+from reelflow.plan import Finish, FromFilm, FromJob, How, Job, OutputForm, Plan
 
 _ROOM = Path("/room")
 
@@ -86,7 +86,8 @@ def _bought(job: Job) -> Told:
 def _finished(phase: Finish, takes: dict[int, Take], given: Given) -> Told:
     facts = []
     for output in phase.outputs:
-        rate = f", {output.frames} frames at {float(output.rate):.5g} a second" if output.rate else ""
+        moves = output.form in (OutputForm.FILM, OutputForm.ANIMATION)
+        rate = f", {output.frames} frames at {float(output.rate):.5g} a second" if moves else ""
         facts.append((output.name, f"{output.size}{rate}"))
     facts += _analyses(passes(phase.pictures, phase.sounds))
     targets = tuple(Target(output, Path("/out", output.name)) for output in phase.outputs)

@@ -152,7 +152,7 @@ class Report:
             ("poster", str(self.poster or "")),
             ("before and after", str(self.before_after or "")),
             ("queue", "" if not self.stand_in else STANDIN_NOTE if self.output else STANDIN_QUEUE),
-            ("took", f"{sum(self.phases.values()):.1f} s" if self.phases else ""),
+            ("took", f"{sum(self.phases.values()):.1f} s of work and waiting" if self.phases else ""),
         ]
         facts += [("note", warning) for warning in self.warnings]
         if self.error:

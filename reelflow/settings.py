@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from decimal import Decimal
@@ -11,7 +12,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from reelflow.errors import BadInput
 from reelflow.models import Model, ModelTable, parse_row
@@ -129,8 +136,9 @@ def read_settings(**overrides: Any) -> Settings:
     """Read the settings once; `overrides` win over the environment.
 
     Raises:
-        BadInput: a setting that can't be used, named as it is set from outside.
+        BadInput: a setting that can't be used, or that is most likely misspelt, named as it is set from outside.
     """
+    _check_names()
     try:
         settings = Settings(**overrides)
     except SettingsError as error:
@@ -145,3 +153,16 @@ def read_settings(**overrides: Any) -> Settings:
         raise BadInput(f"The setting {shown} can't be used: {why}.", field=shown) from None
     settings.model_table  # noqa: B018 - rows from the settings are checked before anything else happens
     return settings
+
+
+def _check_names() -> None:
+    """Refuse a name that is nearly a setting's: a limit that is misspelt would be none. Raises BadInput."""
+    prefix = str(Settings.model_config["env_prefix"])
+    known = {name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None}
+    sources = EnvSettingsSource(Settings), DotEnvSettingsSource(Settings)
+    given = {name.upper() for source in sources for name in source.env_vars}
+    for name in sorted(given):
+        bare = name.removeprefix(prefix)
+        if name.startswith(prefix) and bare not in known and (near := difflib.get_close_matches(bare, known, 1, 0.8)):
+            raise BadInput(f"There is no setting {name}: if {prefix}{near[0]} is meant, write that, else unset it.",
+                           field=name)

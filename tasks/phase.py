@@ -28,7 +28,10 @@ steps = logging.getLogger("reelflow.phase")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where a phase stands: what it works on, its part done (0..1, None where that can't be known), a few words."""
+    """Where a phase stands: what it works on, its part done (0..1, None where that can't be known), a few words.
+
+    One that was `stopped` by somebody has `failed` too, through no fault of its own.
+    """
 
     phase: str
     of: str = ""
@@ -36,6 +39,7 @@ class Moment:
     note: str = ""
     ended: bool = False
     failed: bool = False
+    stopped: bool = False
 
 
 Listener = Callable[[Moment], None]
@@ -114,9 +118,10 @@ class Phase:
         """Say what is happening where nobody can know how far it is."""
         self._tell(replace(self.moment, done=None, note=note))
 
-    def end(self, ok: bool) -> None:
+    def end(self, ok: bool, *, stopped: bool = False) -> None:
         """Say that it is over."""
-        self._tell(replace(self.moment, done=1.0 if ok else self.moment.done, ended=True, failed=not ok))
+        self._tell(replace(self.moment, done=1.0 if ok else self.moment.done, ended=True, failed=not ok,
+                           stopped=stopped))
         self.ended.set()
 
     def _tell(self, moment: Moment) -> None:
@@ -136,10 +141,13 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
     running.move(0.0, "")
     began = time.monotonic()
     updates = asyncio.create_task(_show(running)) if artifact and not is_folded() else None
-    ok = False
+    ok = stopped = False
     try:
         yield running
         ok = True
+    except asyncio.CancelledError:
+        stopped = True
+        raise
     except ReelflowError as error:
         error.where = error.where or f"{name} {of}".strip()
         raise
@@ -147,8 +155,8 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
         times, took = _times.get(), time.monotonic() - began
         if times is not None:
             times[name] = times.get(name, 0.0) + took
-        steps.info("%s: %s after %.2f s", f"{name} {of}".strip(), "done" if ok else "failed", took)
-        running.end(ok)
+        steps.info("%s: %s after %.2f s", f"{name} {of}".strip(), _ended(ok=ok, stopped=stopped), took)
+        running.end(ok, stopped=stopped)
         late = _late.get()
         if updates is not None and late is not None:
             late.add(updates)
@@ -156,6 +164,10 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
             # Neither how the showing ends nor how long it takes is the work's concern.
             await asyncio.wait({updates}, timeout=_LAST_SECONDS)
             updates.cancel()
+
+
+def _ended(*, ok: bool, stopped: bool) -> str:
+    return "done" if ok else "stopped" if stopped else "failed"
 
 
 async def _show(running: Phase) -> None:

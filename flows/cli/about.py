@@ -125,6 +125,7 @@ async def _examine() -> list[tuple[str, bool | None, str]]:
         return [*checks, ("settings", False, error.message)]
     checks.append(await _ffmpeg(settings))
     checks.append(_folder(settings.work_dir))
+    checks.append(await _ledger(settings))
     checks.append(("prefect server", *await examine_api()))
     checks.append(await _queue(settings))
     for name in ("max_cost_usd", "max_cost_per_day_usd"):
@@ -151,6 +152,17 @@ def _folder(work_dir: Path) -> tuple[str, bool, str]:
     except ReelflowError as error:
         return "work folder", False, error.message
     return "work folder", True, f"{work_dir}, {shutil.disk_usage(work_dir).free / 1e9:.0f} GB free"
+
+
+async def _ledger(settings: Settings) -> tuple[str, bool, str]:
+    from reelflow.job.ledger import Ledger
+
+    try:
+        async with Ledger.open(settings.ledger_url, work_dir=settings.work_dir):
+            pass
+    except ReelflowError as error:
+        return "ledger", False, error.message
+    return "ledger", True, "on PostgreSQL" if settings.ledger_url else "a file in the work folder"
 
 
 async def _queue(settings: Settings) -> tuple[str, bool | None, str]:

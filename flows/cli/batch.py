@@ -105,11 +105,12 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         code = failed.exit_code if failed.summary["failed"] else 3
         told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
+        manifest = f"{parameters['output'].rstrip('/')}/manifest.jsonl"
+        again = f"the same again{' without --refresh' if parameters['refresh'] else ''}"
         code, told = 130, {
             "status": "interrupted", "output": parameters["output"],
-            "error": f"Stopped. What was bought is kept, and {parameters['output']}manifest.jsonl tells of every clip "
-                     f"that was begun: run the same again{' without --refresh' if parameters['refresh'] else ''} to go "
-                     "on without paying twice.",
+            "error": f"Stopped. What was bought is kept, and {manifest} tells of every clip that was begun: run "
+                     f"{again} to go on without paying twice.",
         }
     _tell(told, as_json=as_json, quiet=quiet)
     return code

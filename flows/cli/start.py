@@ -116,7 +116,13 @@ def _stopped(latest: Latest) -> str:
     doubt = (State.SENT, State.UNKNOWN, State.ACCEPTED, State.COMPLETED, State.INTENDED, State.REFUSED)
     standings = sorted(latest.standings.values(), key=lambda one: doubt.index(one.state) if one.state in doubt else 9)
     again = "run the same again without --refresh" if latest.report.refreshes else "run the same again"
+    bought = [str(one.job_id) for one in standings if one.state is State.ACCEPTED]
+    if len(bought) > 1:
+        standings = [one for one in standings if one.state is not State.ACCEPTED]
     told = list(dict.fromkeys(_told(standing, bool(latest.lost), again) for standing in standings))
+    if len(bought) > 1:
+        told.append(f"Stopped. Jobs {', '.join(bought[:-1])} and {bought[-1]} are bought, and the queue may still "
+                    f"finish and bill them: {again} to take them up without paying twice.")
     return " ".join(told) or "Stopped before a job was bought."
 
 

@@ -122,7 +122,7 @@ class Lines:
     def move(self, moment: Moment) -> None:
         title = f"{moment.phase} {moment.of}".strip()
         if moment.ended:
-            say(f"{title}: {'failed' if moment.failed else 'done'}")
+            say(f"{title}: {'stopped' if moment.stopped else 'failed' if moment.failed else 'done'}")
         elif moment.done is None and moment.note and self._said.get(title) != moment.note.partition(",")[0]:
             self._said[title] = moment.note.partition(",")[0]
             say(f"{title}: {moment.note}")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from reelflow.errors import JobFailed, JobOverdue, KeyRefused, QueueBusy, QueueFault, QueueRefused
+from reelflow.errors import JobLost, JobOverdue, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
 from reelflow.job.pace import Pace, Turn
 from reelflow.job.wire import JobStatus, JobStatusResponse
@@ -50,7 +50,7 @@ async def wait_for_job(
 
     Raises:
         JobOverdue: the deadline is over; the queue may still finish and bill the job.
-        JobFailed: the queue does not know the job any more.
+        JobLost: the queue does not know the job (any more).
         QueueRefused, KeyRefused: the queue goes on refusing to say.
     """
     with (pace or Pace()).waiting() as turn:
@@ -119,9 +119,8 @@ async def _tell(status: JobStatusResponse, on_status_change: OnStatusChange | No
             await told
 
 
-def _believed(refusal: QueueRefused, job_id: str, seconds: float) -> JobFailed | QueueRefused:
+def _believed(refusal: QueueRefused, job_id: str, seconds: float) -> JobLost | QueueRefused:
     if isinstance(refusal, KeyRefused) or refusal.status != 404:
         return refusal
-    return JobFailed(f"The queue has not known job {job_id} for {seconds:g} s: it has lost it, or the job belongs to "
-                     "another key; run with refresh to buy it again.",
-                     job_id=job_id)
+    return JobLost(f"The queue has not known job {job_id} for {seconds:g} s: it has lost it, the job belongs to "
+                   "another key, or that is not its id.", job_id=job_id)

@@ -13,6 +13,8 @@ USUAL_RATES = (
 )
 _MAX_RATE = 120
 _LONGEST_HOLD = 30  # seconds; a last frame that claims more is not believed
+# Two rates are the same that differ by less than one part in so many: by a frame in half an hour at 60 a second.
+_SAME = 100_000
 # A frame further than this part of a frame from its place on an even clock could be taken for its neighbour.
 _LOOSE = Fraction(2, 5)
 
@@ -34,6 +36,8 @@ def find_clock(times: Sequence[Fraction], guess: Fraction, last: Fraction) -> Cl
     none, or the last is held for more than two frames' time, the film varies: its rate is then only what it is played
     at.
     """
+    # Matroska's milliseconds make 19001/317 of 60000/1001.
+    guess = next((rate for rate in USUAL_RATES if abs(rate - guess) * _SAME <= rate), guess)
     count = len(times)
     if count < 2:
         rate = guess if 1 <= guess <= _MAX_RATE else Fraction(25)

@@ -228,9 +228,11 @@ async def test_what_two_films_in_pieces_became_is_told_apart_though_they_are_of_
     queue: StandIn, clip: Path, tmp_path: Path, ffmpeg: Path
 ) -> None:
     other = tmp_path / "other.mp4"
-    await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:a", "copy", f"file:{other}"], ffmpeg=ffmpeg, timeout=60)
-    asked = recipe({"edit": {"prompt": "neon", "model": "small-clip", "max_segment_seconds": 0.5}}, {"flip": "horizontal"},
-                   {"edit": {"prompt": "rain", "model": "small-clip", "max_segment_seconds": 0.5}})
+    await run_ffmpeg(["-i", f"file:{clip}", "-vf", "negate", "-c:a", "copy", f"file:{other}"], ffmpeg=ffmpeg,
+                     timeout=60)
+    pieces_of = {"model": "small-clip", "max_segment_seconds": 0.5}
+    asked = recipe({"edit": {"prompt": "neon", **pieces_of}}, {"flip": "horizontal"},
+                   {"edit": {"prompt": "rain", **pieces_of}})
     first, second = [await pipeline(str(film), asked, output=f"{tmp_path}/out/") for film in (clip, other)]
     pieces = len(first["job_ids"])
     assert pieces >= 4 and len(set(first["job_ids"] + second["job_ids"])) == 2 * pieces == queue.jobs_made
