@@ -56,6 +56,11 @@ def test_a_name_that_is_no_text_is_told_before_anything_is_made_of_it(folder: Pa
     assert sources(read_rows(f"{folder}/b*", pictures=False), folder) == ["b.mp4"]
 
 
+def test_a_folder_that_is_not_there_is_not_an_empty_one(folder: Path) -> None:
+    with pytest.raises(BadInput, match=r"There is no folder and no film .*nowhere"):
+        read_rows(f"{folder}/nowhere", pictures=False)
+
+
 def test_a_list_gives_a_source_a_line_from_its_own_folder_on(folder: Path) -> None:
     (folder / "list.txt").write_text("# mine\nb.mp4\n\n/abs/c.mp4\ns3://bucket/d.mp4\nsample\n")
     rows = read_rows(f"{folder}/list.txt", pictures=False)

@@ -12,6 +12,7 @@ from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.destination import Destination, check_folder, refuse_existing
 from reelflow.errors import BadInput
+from reelflow.media.run import run_ffmpeg
 from reelflow.models import ModelTable
 from reelflow.recipe import Recipe, make_step, parse_recipe, plain_recipe
 
@@ -54,6 +55,15 @@ def test_the_source_is_never_its_own_output(tmp_path: Path) -> None:
     (tmp_path / "alias.mp4").symlink_to(source)
     with pytest.raises(BadInput, match="is the source itself"):
         choose(str(tmp_path / "alias.mp4"), tmp_path, overwrite=True, source=source)
+
+
+async def test_no_file_that_is_read_is_an_output(tmp_path: Path, ffmpeg: Path) -> None:
+    picture = tmp_path / "look.png"
+    await run_ffmpeg(["-f", "lavfi", "-i", "color=s=64x64", "-frames:v", "1", f"file:{picture}"], ffmpeg=ffmpeg,
+                     timeout=30)
+    recipe = plain_recipe("image", make_step("image", prompt="x", reference_image=str(picture)), is_film=False)
+    with pytest.raises(BadInput, match=r"look\.png is a file that this run reads"):
+        choose(str(picture), tmp_path, recipe=recipe, overwrite=True)
 
 
 @pytest.mark.parametrize(("name", "recipe", "said"), [

@@ -16,6 +16,7 @@ from reelflow.errors import (
     BadRecipe,
     ClipsFailed,
     JobFailed,
+    JobLost,
     MediaFailed,
     OutputTaken,
     OverBudget,
@@ -102,6 +103,11 @@ def test_who_refreshed_is_told_to_run_again_without_that_where_something_was_bou
         assert "without --refresh it is not paid again" in str(fresh.with_error(other).to_do)
     assert "--refresh" not in str(replace(fresh, paid=None).with_error(error).to_do)
     assert "--refresh" not in str(DONE.with_error(error).to_do)
+
+
+def test_who_may_have_adopted_a_wrong_id_is_not_sent_to_buy_again_first() -> None:
+    told = str(DONE.with_error(JobLost("no", job_id="job_2")).to_do)
+    assert 0 < told.index("--adopt") < told.index("--refresh")
 
 
 def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None:

@@ -48,6 +48,21 @@ def test_a_setting_that_can_t_be_used_is_named(monkeypatch: pytest.MonkeyPatch, 
         read_settings()
 
 
+@pytest.mark.parametrize("named", ["environment", "file"])
+def test_a_setting_that_is_nearly_one_is_told_and_others_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REELFLOW_SOMETHING_OF_MINE", "1")
+    read_settings()
+    if named == "file":
+        (tmp_path / ".env").write_text("REELFLOW_MAX_COST_PER_DAY=1\n")
+    else:
+        monkeypatch.setenv("REELFLOW_MAX_COST_PER_DAY", "1")
+    with pytest.raises(BadInput, match="no setting REELFLOW_MAX_COST_PER_DAY: if REELFLOW_MAX_COST_PER_DAY_USD is"):
+        read_settings()
+
+
 def test_a_wrong_key_setting_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DECART_API_KEY", SECRET)
     monkeypatch.setenv("REELFLOW_POLL_SECONDS", "soon")

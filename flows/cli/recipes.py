@@ -84,7 +84,7 @@ def run_recipe(
 
 @recipe.command
 def check(file: str, /, *, json: Annotated[bool, Flag] = False) -> int:
-    """Check a recipe without a source: its steps, their order, its files, models and outputs; all faults at once.
+    """Check a recipe without a source: its steps, their order, its files, models and outputs, each fault with its line.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ from reelflow.manifest import Line, read_manifest
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
-from tasks.phase import listening
+from tasks.phase import listening, phase
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -125,6 +125,22 @@ async def test_without_a_terminal_a_line_now_and_then_tells_the_price_the_rate_a
     assert found == [("50", "2", "0.0050", True, True), ("75", "3", "0.0100", True, True),
                      ("100", "4", "0.0150", True, False)]
     assert said[-1] == "clips 4 clips: done"
+
+
+async def test_a_phase_that_somebody_stops_has_not_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        async with phase("wait", of="job_1", artifact=False):
+            begun.set()
+            await asyncio.Event().wait()
+
+    with listening(Lines().move):
+        waiting = asyncio.create_task(wait())
+        await begun.wait()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert capsys.readouterr().err == "wait job_1: stopped\n"
 
 
 async def test_all_of_it_is_held_against_the_limit_before_the_first_job(

@@ -277,6 +277,13 @@ def test_metrics_are_printed_as_prometheus_reads_them(reelflow: Run) -> None:
     assert printed.endswith("# EOF\n")
 
 
+def test_doctor_looks_at_the_ledger(reelflow: Run, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_LEDGER_URL", nobody.replace("http://", "postgresql://me@").replace("/api", "/x"))
+    code, out, _ = reelflow("doctor", "--json")
+    (ledger,) = [check for check in json.loads(out)["checks"] if check["name"] == "ledger"]
+    assert (code, ledger["ok"]) == (1, False) and "can't be opened" in ledger["told"]
+
+
 async def test_a_queue_in_the_place_of_prefect_s_api_is_told(queue: StandIn, reelflow: Run) -> None:
     with temporary_settings({PREFECT_API_URL: queue.url}):
         _, out, _ = await asyncio.to_thread(reelflow, "doctor")

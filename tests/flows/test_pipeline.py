@@ -103,6 +103,8 @@ async def test_variants_are_bought_side_by_side_and_the_same_one_once(
     ), output=f"{tmp_path}/")
     film = await probe(Path(report["output"]))
     assert (film.frames, film.rate, len(film.sounds)) == (30, 30, 1) and queue.jobs_made == 2
+    # Its labels have colour of their own; most players take no 4:4:4.
+    assert film.pixels == "yuv420p"
 
 
 async def test_a_picture_becomes_a_film_and_that_another_film(queue: StandIn, picture: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from scripted import Answer, Server, answer, hang_up, reset, scripted, stall
 
-from reelflow.errors import JobFailed, JobOverdue, KeyRefused, QueueRefused
+from reelflow.errors import JobLost, JobOverdue, KeyRefused, QueueRefused
 from reelflow.job.client import QueueClient
 from reelflow.job.wait import wait_for_job
 from reelflow.job.wire import JobStatusResponse
@@ -118,7 +118,7 @@ async def test_jobs_that_start_together_do_not_ask_together() -> None:
 
 async def test_a_404_is_believed_only_after_a_while() -> None:
     async with scripted(answer(404)) as server, client_of(server) as client:
-        with pytest.raises(JobFailed, match="has not known job job-1") as raised:
+        with pytest.raises(JobLost, match=r"has not known job job-1 .* or that is not its id") as raised:
             await wait_for_job(client, "job-1", poll_seconds=0.02, believe_after=0.2)
         assert raised.value.job_id == "job-1"
         assert len(server.asked) > 3

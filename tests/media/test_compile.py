@@ -79,6 +79,13 @@ def test_a_still_becomes_a_film_through_motion() -> None:
     assert longer.finish.clip.frames == 150
 
 
+def test_a_point_that_the_film_never_reaches_is_told() -> None:
+    asked = {"motion": {"path": "0:0.2,0.5 200:0.5,0.3"}}
+    assert plan_for({"still": 3}, asked).warnings == (
+        "The path's point at frame 200 is never reached: lucy-motion makes frames 0 to 124.",)
+    assert plan_for({"still": 3}, asked, made={1: 201}).warnings == ()
+
+
 def test_variants_lie_side_by_side_with_the_sound_from_before() -> None:
     plan = plan_for({"variants": {"of": [{"restyle": "a"}, {"restyle": "b"}], "source": True, "labels": list("xyz")}})
     feed = plan.finish.pictures.feed

@@ -28,6 +28,11 @@ def test_a_wrong_header_is_put_right() -> None:
     assert find_clock(even(Fraction(25), 100), Fraction(90_000), Fraction(0)).rate == 25
 
 
+def test_what_a_container_s_own_clock_makes_of_a_usual_rate_is_that_rate() -> None:
+    times = [Fraction(round(time * 1000), 1000) for time in even(Fraction(60000, 1001), 300)]
+    assert find_clock(times, Fraction(19001, 317), Fraction(0)).rate == Fraction(60000, 1001)
+
+
 def test_a_missing_frame_makes_it_vary_and_keeps_its_length() -> None:
     times = even(Fraction(30), 90)
     del times[40]
