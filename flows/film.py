@@ -76,6 +76,8 @@ async def make_within(
         targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
         film, shots = None, _room_for_shots(run)
         if not await are_made(places, ask, targets, plan, order):
+            # What lies there now is ours, or may be replaced; what comes to lie there meanwhile is neither.
+            replaces = order.overwrite or any(target.exists() for target in targets)
             check_total(plan, limit)
             trail = Trail(run)
             await trail.begin(source, plan)
@@ -84,7 +86,8 @@ async def make_within(
             plan, takes = await works.done()
             given = Given(plan.files, run.scratch / "steps")
             finished = await finish_media(plan, takes, given, targets, strict=recipe.strict,
-                                          shots_in=None if is_folded() and order.poster is None else shots)
+                                          shots_in=None if is_folded() and order.poster is None else shots,
+                                          replaces=replaces)
             film = finished.films[0]
             note(output=targets[0], outputs=targets,
                  warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),

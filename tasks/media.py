@@ -208,7 +208,7 @@ async def take_result(
 @task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)
 async def finish_media(
     plan: Plan, takes: Takes, given: Given, destinations: tuple[Path, ...], *, strict: bool = False,
-    shots_in: Path | None = None,
+    shots_in: Path | None = None, replaces: bool = True,
 ) -> Finished:
     """Make the files that are handed over: one ffmpeg pass, which leaves pictures of the first film on its way."""
     run = current_run()
@@ -224,6 +224,7 @@ async def finish_media(
         return await finish(
             plan.finish, takes, given, destinations, source=plan.source, ffmpeg=run.ffmpeg,
             timeout=run.settings.ffmpeg_timeout, on_progress=tell, strict=strict, shots_in=shots_in,
+            replaces=replaces,
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout
+from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
 from reelflow.media.run import Limits, Progress, find_ffmpeg, run_ffmpeg, run_python, written_whole
 
 ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64"]
@@ -144,3 +144,18 @@ def test_a_name_may_be_as_long_as_the_disk_takes_it(tmp_path: Path) -> None:
     with written_whole(target) as part:
         part.touch()
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_came_to_lie_there_meanwhile_is_not_replaced_unless_that_is_asked(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    with (pytest.raises(OutputTaken, match="has been written by another run meanwhile"),
+          written_whole(target, replaces=False) as part):
+        part.write_bytes(b"ours")
+        target.write_bytes(b"another's")
+    assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"another's", [target])
+    with written_whole(target) as part:
+        part.write_bytes(b"ours")
+    assert target.read_bytes() == b"ours"
+    with written_whole(tmp_path / "new.mp4", replaces=False) as part:
+        part.write_bytes(b"new")
+    assert (tmp_path / "new.mp4").read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 2

@@ -40,7 +40,7 @@ class Finished:
 async def finish(
     phase: Finish, takes: Takes, given: Given, destinations: Iterable[Path], *, source: Probe, ffmpeg: Path,
     timeout: float, on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
-    shots_in: Path | None = None,
+    shots_in: Path | None = None, replaces: bool = True,
 ) -> Finished:
     """Make every output of the phase, each at its own of the `destinations`, with one command.
 
@@ -50,6 +50,7 @@ async def finish(
 
     Raises:
         BadInput: a step's file can't be used.
+        OutputTaken: something has come to lie at a destination, and nothing there is to be replaced (`replaces`).
         BadMedia: a film can't be turned upright.
         BadResult: with `strict`, a warning.
         MediaFailed: ffmpeg failed, or what it made isn't what was planned; nothing is left under a final name.
@@ -62,7 +63,7 @@ async def finish(
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, contextlib.ExitStack() as written:
         given, commands, phase, gone = await _analysed(
             phase, takes, given, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
-        parts = [written.enter_context(written_whole(path)) for _, path in targets]
+        parts = [written.enter_context(written_whole(path, replaces=replaces)) for _, path in targets]
         beside, unread = await _beside(phase, source, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
         made = tuple(
             Target(output, part, *beside.get(index, ((), None)))

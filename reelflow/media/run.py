@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout
+from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
 from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
 TAIL_BYTES = 16_384
@@ -218,8 +218,10 @@ def _last_words(stderr: str, lines: int = 3) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(destination: Path) -> Iterator[Path]:
+def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]:
     """A path beside `destination` to write to; renamed onto it when the block ends well, removed otherwise.
+
+    Raises OutputTaken where it `replaces` nothing and something has come to lie there meanwhile.
 
     The name is its own in each run, so that two runs with the same target never write into one file. What a process
     that was killed has left of the same target is removed.
@@ -234,9 +236,27 @@ def written_whole(destination: Path) -> Iterator[Path]:
         yield part
         with part.open("rb") as written:
             os.fsync(written.fileno())
-        part.replace(destination)
+        if replaces:
+            part.replace(destination)
+        else:
+            _put_in_place(part, destination)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _put_in_place(part: Path, destination: Path) -> None:
+    """Give a file its final name where nothing has that. Raises OutputTaken."""
+    try:
+        os.link(part, destination)
+        return
+    except FileExistsError:
+        is_taken = True
+    except OSError:  # a disk without hard links
+        is_taken = destination.exists()
+    if is_taken:
+        raise OutputTaken(f"The output {destination} has been written by another run meanwhile: choose another name.",
+                          field="output")
+    part.replace(destination)
 
 
 def _runs(pid: int) -> bool:

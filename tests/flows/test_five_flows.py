@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from flows.image import image
 from flows.motion import motion
 from flows.restyle import restyle
 from flows.tryon import tryon
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, OutputTaken
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn
 
@@ -38,6 +39,18 @@ async def artifacts_of(flow_run_id: str) -> list[Any]:
     async with get_client() as client:
         return await client.read_artifacts(artifact_filter=ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id])))
+
+
+async def test_of_two_films_for_one_name_at_once_none_is_lost(queue: StandIn, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    ended = await asyncio.gather(*(restyle(str(clip), prompt=prompt, output=str(out)) for prompt in ("noir", "neon")),
+                                 return_exceptions=True)
+    (taken,) = [one for one in ended if isinstance(one, OutputTaken)]
+    (made,) = [one for one in ended if isinstance(one, dict)]
+    assert "another run" in taken.message and made["output"] == str(out) and queue.jobs_made == 2
+    lost = next(prompt for prompt in ("noir", "neon") if prompt != made["prompt"])
+    again = await restyle(str(clip), prompt=lost, output=str(tmp_path / "other.mp4"))
+    assert (again["status"], again["billed_seconds"], queue.jobs_made) == ("completed", 0.0, 2)
 
 
 @pytest.mark.parametrize(("flow", "asked", "model"), [
