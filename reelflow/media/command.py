@@ -13,7 +13,7 @@ from typing import Any
 
 from reelflow.media import filters
 from reelflow.media.clip import Clip
-from reelflow.media.drawing import PRE_ROLL, Take, draw
+from reelflow.media.drawing import Take, draw, pre_roll
 from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
 from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
@@ -117,7 +117,7 @@ def remux_arguments(source: Probe, destination: Path) -> list[str]:
 
 def pre_roll_arguments(source: Probe, seek: float) -> list[str]:
     """A pass that only reads what is decoded before a cut, to know which errors are the seek's own."""
-    return arguments(Written([open_film(source, seek=seek, t=PRE_ROLL)["V:0"]], Path("-"), {"f": "null"}))
+    return arguments(Written([open_film(source, seek=seek, t=pre_roll(source))["V:0"]], Path("-"), {"f": "null"}))
 
 
 @dataclass(frozen=True, slots=True)

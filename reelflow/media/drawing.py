@@ -19,7 +19,9 @@ from reelflow.media.reel import STANDARD, Reel
 from reelflow.plan import FromFilm, FromJob, FromPicture, Pictures, SideBySide, Span
 
 # Seconds that are decoded before a cut, since a seek may land late (up to 44 frames in MPEG-TS).
-PRE_ROLL = 10
+_PRE_ROLL = 10
+# Without an index a seek lands between key frames, and nothing can be shown before the next of them.
+_PRE_ROLL_UNINDEXED, _UNINDEXED = 30, ("mpegts", "mpeg", "flv")
 # Pictures keep all of their colour while they are worked on; films are 4:2:0 throughout.
 PICTURE_PIXELS = "yuv444p"
 
@@ -60,7 +62,17 @@ def _opened(pictures: Pictures, takes: Mapping[int, Take], given: Given) -> Reel
 
 def seek_for(source: Probe, span: Span) -> float:
     """Where to begin reading for `span`, in seconds from the file's first moment; 0 for its start."""
-    return max(0.0, span.begin - source.file_start - PRE_ROLL) if span.trimmed else 0.0
+    return seek_before(source, span.begin) if span.trimmed else 0.0
+
+
+def seek_before(source: Probe, moment: float) -> float:
+    """The same for a moment on the file's own clock (seconds)."""
+    return max(0.0, moment - source.file_start - pre_roll(source))
+
+
+def pre_roll(source: Probe) -> int:
+    """The seconds before a moment that have to be decoded, so that what is shown then is known for certain."""
+    return _PRE_ROLL_UNINDEXED if source.format in _UNINDEXED else _PRE_ROLL
 
 
 def _of_way(stream: Any, way: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
-from reelflow.media.drawing import PRE_ROLL
+from reelflow.media.drawing import seek_before
 from reelflow.media.geometry import Size, even
 from reelflow.media.graph import Written, arguments, open_picture, open_pictures
 from reelflow.media.probe import Probe
@@ -62,7 +62,7 @@ def moment_at(source: Probe, at: float) -> Moment:
         picture = filters.turn_upright(open_picture(source), source.turn, source.mirrored).filter("format", "rgb24")
         return Moment(picture, Reading("bt709", "pc"), source.shown)
     moment = min(at, max(0.0, source.seconds - float(1 / source.rate))) + source.first_time
-    film = open_pictures(source, seek=max(0.0, moment - source.file_start - PRE_ROLL))
+    film = open_pictures(source, seek=seek_before(source, moment))
     lead = f"PTS-({filters.number(moment + float(filters.NEAREST / source.rate))})/TB"
     return Moment(filters.exactly(filters.at_rate(film, source.rate, lead=lead), 1), read_colour(source), source.shown)
 

@@ -46,6 +46,15 @@ async def test_a_cut_begins_on_its_frame(suffix: str, either: Path, small_model:
         assert await first_frame(source, small_model, either, work_dir, round(start, 3)) == frame
 
 
+async def test_a_cut_of_a_broadcast_far_behind_a_key_frame_begins_on_its_frame(
+    either: Path, small_model: Model, work_dir: Path
+) -> None:
+    far = {"g": "400", "keyint_min": "400", "sc_threshold": "0", "preset": "ultrafast"}
+    source = write_numbered(work_dir / "in.ts", frames=420, options=far)
+    for frame in (383, 399, 401):
+        assert await first_frame(source, small_model, either, work_dir, frame / 25) == frame
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", ["23.976", "25", "29.97"])
 @pytest.mark.parametrize("suffix", CONTAINERS)
