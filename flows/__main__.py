@@ -98,15 +98,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _check_names(words: list[str]) -> None:
-    """Refuse the name of a file or of this folder that is no text. Raises BadInput."""
+    """Refuse words, and the name of this folder, that are no text. Raises BadInput."""
     try:
-        words = [*words, str(Path.cwd())]
+        here = str(Path.cwd())
     except FileNotFoundError:
         raise BadInput("The current folder is gone: change to one that is there.") from None
     for word in words:
         if not is_legible(word):
-            raise BadInput(f"The name {legible(word)} is not in UTF-8, and no report could tell it: rename the file or "
-                           "folder.")
+            raise BadInput(f"{legible(word)} is not in UTF-8, and no report could tell it: write it so, or rename the "
+                           "file of that name.")
+    if not is_legible(here):
+        raise BadInput(f"The name of the folder {legible(here)} is not in UTF-8, and no report could tell it: change "
+                       "to another, or rename it.")
 
 
 def _misread(error: CycloptsError) -> str:

@@ -30,6 +30,9 @@ from tasks.page import publish_failure
 from tasks.phase import shown_in_the_end, timing
 from tasks.report import publish_report
 
+# Letters of an output's name, of up to four bytes each, in that of its page in the work folder.
+_SHOWN_OF_NAME = 48
+
 
 @dataclass(slots=True)
 class Ending:
@@ -58,7 +61,8 @@ class Ending:
         folder = work_dir / "failed"
         page = Destination(folder, str(folder / wanted) if wanted else "").failed_page(self.recipe, self.stem)
         mark = hashlib.sha256(str(next(iter(beside), output)).encode()).hexdigest()[:8]
-        return (*beside, folder / page.name.replace(".failed.", f"-{mark}.failed."))
+        # The name may be as long as a name can be.
+        return (*beside, folder / f"{page.name.removesuffix('.failed.html')[:_SHOWN_OF_NAME]}-{mark}.failed.html")
 
     async def made(self) -> None:
         """Note that the output is made: the page of an earlier run that failed to is no longer true."""

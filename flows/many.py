@@ -117,7 +117,8 @@ def _check_names(looked: Iterable[Looked]) -> None:
             if other is not one.clip:
                 raise BadInput(
                     f"{show_source(other.source)} and {show_source(one.clip.source)} would both become {output.name}: "
-                    "put {stem} into the path of the recipe's output, or give one of the clips another name.",
+                    "put {stem} into the path of the recipe's output; where it is there, give one of the clips another "
+                    "name.",
                     field="recipe")
 
 

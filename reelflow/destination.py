@@ -51,9 +51,7 @@ class Destination:
         is_film = plan.finish.outputs[0].form is OutputForm.FILM
         beside = companions(targets[0], is_film=is_film)
         for name in (*(target.name for target in targets), *(path.name for path in beside.values())):
-            if len(os.fsencode(name)) > _LONGEST_NAME:
-                raise BadInput(f"The name {name} is {len(os.fsencode(name))} bytes long, and a file's may have "
-                               f"{_LONGEST_NAME}: name a shorter output.", field="output")
+            _check_length(name)
         references = [job.step.reference_image for job in plan.jobs]
         inputs = {**dict.fromkeys([*plan.files, *filter(None, references)], "a file that this run reads"),
                   source: "the source itself"}
@@ -83,13 +81,21 @@ class Destination:
         check_folder(self._folder() if file is None else file.parent)
 
     def _file(self) -> Path | None:
+        """The one file that is asked for. Raises BadInput for a name that no disk takes."""
         if not self.wanted or self.wanted.endswith(("/", os.sep)):
             return None
         target = Path(self.wanted).expanduser().absolute()
+        _check_length(target.name)
         return None if target.is_dir() else target
 
     def _folder(self) -> Path:
         return Path(self.wanted).expanduser().absolute() if self.wanted else self.folder
+
+
+def _check_length(name: str) -> None:
+    if (length := len(os.fsencode(name))) > _LONGEST_NAME:
+        raise BadInput(f"The name {name} is {length} bytes long, and a file's may have {_LONGEST_NAME}: name a shorter "
+                       "output.", field="output")
 
 
 def companions(target: Path, *, is_film: bool) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
@@ -104,11 +103,12 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
 
 
 def _stat_of(path: Path) -> os.stat_result | None:
-    """What a regular file is like; None of anything else, and of one that was taken away just now."""
-    with contextlib.suppress(FileNotFoundError):
+    """What a regular file is like; None of anything else, of one that was taken away just now, of a link to nothing."""
+    try:
         found = path.stat()
-        return found if stat.S_ISREG(found.st_mode) else None
-    return None
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
 
 
 def _is_clip(name: str, endings: tuple[str, ...]) -> bool:

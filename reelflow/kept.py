@@ -13,7 +13,7 @@ from reelflow.digest import digest_of, digest_of_source
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.media_step import Given
 from reelflow.media.run import written_whole
-from reelflow.media.segment_command import LISTED, LISTS
+from reelflow.media.segment_command import LIST_HEAD, LISTED, LISTS
 from reelflow.plan import FromFilm, How, Prepare
 from reelflow.store import Store
 
@@ -58,7 +58,9 @@ def _word(word: str, room: Path) -> str:
 
 def _content(path: Path) -> str:
     """A file's SHA-256; of a list of films, that of each that it names: its own text only says how long they are."""
-    if path.suffix != LISTED:
+    with path.open("rb") as file:
+        is_list = path.suffix == LISTED and file.read(len(LIST_HEAD)) == LIST_HEAD.encode()
+    if not is_list:
         return digest_of_source(path)
     return json.dumps([digest_of_source(path.parent / row.removeprefix(LISTS)) if row.startswith(LISTS) else row
                        for row in path.read_text("utf-8").splitlines()])

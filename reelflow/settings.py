@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from reelflow.errors import BadInput
+from reelflow.legible import is_legible
 from reelflow.models import Model, ModelTable, parse_row
 
 DECART_URL = "https://api.decart.ai"
@@ -91,6 +92,8 @@ class Settings(BaseSettings):
     @field_validator("work_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
+        if not is_legible(str(value.expanduser().absolute())):
+            raise ValueError("its name is not in UTF-8")
         return value.expanduser().absolute()
 
     @field_validator("base_url")

@@ -84,6 +84,8 @@ def test_several_files_need_a_folder(tmp_path: Path) -> None:
 def test_a_name_that_no_disk_takes_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is 257 bytes long, and a file's may have 255"):
         choose(str(tmp_path / f"{'é' * 120}.mp4"), tmp_path)
+    with pytest.raises(BadInput, match="is 304 bytes long, and a file's may have 255"):
+        choose(str(tmp_path / f"{'é' * 150}.mp4"), tmp_path)
 
 
 def test_an_output_may_not_be_called_as_what_is_written_beside_the_first(tmp_path: Path) -> None:

@@ -37,25 +37,46 @@ async def examine_api() -> tuple[bool | None, str]:
                 return True, f"{address} answers, version {await client.api_version()}"
     except ReelflowError as error:
         return False, error.message
+    except ValueError:  # no JSON
+        return False, _no_api(address)
 
 
-def _told(error: BaseException) -> str | None:
+def _told(error: Exception) -> str | None:
     import httpx
+    from prefect.exceptions import ObjectNotFound
 
-    if "ephemeral Prefect API server" in str(error):
+    said, address = str(error), _address()
+    if "ephemeral Prefect API server" in said:
         return ("Prefect's server did not start in time: end other work on this machine, or start one with "
                 "`prefect server start` and set PREFECT_API_URL.")
-    address = _address()
-    if "incompatible versions" in str(error):
-        return f"Prefect's server at {address} can't be used: {str(error)[:1].lower()}{str(error)[1:]}"
-    while not isinstance(error, httpx.TransportError | httpx.HTTPStatusError):
-        # Prefect wraps what went wrong in an error that only says that something did.
-        if error.__cause__ is None:
-            return None
+    if "incompatible versions" in said:
+        return f"Prefect's server at {address} can't be used: {said[:1].lower()}{said[1:]}"
+    is_first = "Failed to reach API" in said
+    for cause in _causes(error):
+        if isinstance(cause, httpx.TransportError):
+            return _gone(address)
+        if isinstance(cause, httpx.HTTPStatusError):
+            if isinstance(error, ObjectNotFound):
+                return f"Prefect's server at {address} does not know this run any more: it was deleted there meanwhile."
+            return _refused(address, cause.response.status_code)
+    return _no_api(address) if is_first else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came of: Prefect wraps what went wrong in one that only says that something did."""
+    while error is not None:
+        yield error
         error = error.__cause__
-    if isinstance(error, httpx.TransportError):
-        return f"Prefect's server at {address} can't be reached: start it with `prefect server start`, {_CHANGE}."
-    return _refused(address, error.response.status_code)
+
+
+def _gone(address: str | None) -> str:
+    if address is None:
+        return "The Prefect server that was started for this run has ended too soon: run the same again."
+    return f"Prefect's server at {address} can't be reached: start it with `prefect server start`, {_CHANGE}."
+
+
+def _no_api(address: str | None) -> str:
+    return f"{address} is not the API of a Prefect server, which ends in /api: set PREFECT_API_URL to it."
 
 
 def _refused(address: str | None, status: int) -> str:
@@ -64,7 +85,7 @@ def _refused(address: str | None, status: int) -> str:
         return (f"Prefect's server at {address} refuses us ({status}): set PREFECT_API_AUTH_STRING to what it takes "
                 "(PREFECT_API_KEY for Prefect Cloud).")
     if status == 404:
-        return f"{address} is not the API of a Prefect server (404): it ends in /api; set PREFECT_API_URL to it."
+        return _no_api(address)
     return f"Prefect's server at {address} has answered {status}: look into its log, {_CHANGE}."
 
 

@@ -32,7 +32,8 @@ def say(text: str) -> None:
 
 def say_json(answer: dict[str, Any]) -> None:
     """The one JSON object on standard output."""
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(answer, ensure_ascii=not is_utf_8) + "\n")
     sys.stdout.flush()
 
 

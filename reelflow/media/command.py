@@ -35,7 +35,7 @@ _MAX_BITS_PER_SECOND = 120_000_000
 Takes = Mapping[int, Take]
 
 _BYTES_OF_COLOUR = 4
-# What a GIF's frames may take in memory while one palette is found for all of them.
+# What the frames of all GIFs of a command may take in memory while a palette is found for all of each.
 _MOST_HELD = 2**29
 
 
@@ -166,6 +166,16 @@ def leaves_shots(finish: Finish) -> bool:
     return first.form is OutputForm.FILM and not first.copies and not finish.clip.is_picture
 
 
+def _held(finish: Finish) -> int:
+    """The bytes of all frames of the phase's GIFs."""
+    return sum(output.frames * output.size.width * output.size.height * _BYTES_OF_COLOUR
+               for output in finish.outputs if _is_gif(output))
+
+
+def _is_gif(output: Output) -> bool:
+    return output.name.lower().endswith(".gif")
+
+
 def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Written:
     output = target.output
     if finish.clip.is_picture:
@@ -178,9 +188,8 @@ def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Writte
         return still(filters.as_rgb(reel.exactly().stream), target.path, suffix=Path(output.name).suffix)
     picture = _moving(output, reel, part).ended()
     if output.form is OutputForm.ANIMATION:
-        if output.name.lower().endswith(".gif"):
-            held = output.frames * output.size.width * output.size.height * _BYTES_OF_COLOUR
-            picture = in_256_colours(picture, anew=held > _MOST_HELD)
+        if _is_gif(output):
+            picture = in_256_colours(picture, anew=_held(finish) > _MOST_HELD)
         return Written([picture], target.path, moving_options(Path(output.name), output.quality))
     encoding = choose_encoding(Path(output.name), output.codec, output.quality)
     if encoding.pixels != "yuv420p":

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from reelflow.errors import BadResult, MediaFailed
+from reelflow.errors import BadResult, MediaFailed, MediaTimeout
 from reelflow.media.analysis import analysed
 from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, subtitle_arguments
 from reelflow.media.geometry import Size
@@ -93,6 +93,8 @@ async def _analysed(
     analyse = partial(analysed, takes=takes, given=given, ffmpeg=ffmpeg, timeout=timeout)
     try:
         return *await analyse(phase.pictures, phase.sounds), phase, ()
+    except MediaTimeout:
+        raise
     except MediaFailed:
         kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
         if not said:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import glob
 import hashlib
 import os
 import re
@@ -39,13 +40,15 @@ class Progress:
 class Ended:
     """What a finished process left: standard output (where it was kept) and the last lines of standard error.
 
-    `resized` is whether ffmpeg, when asked to be verbose, told of pictures that changed their size on the way.
+    `is_cut` is whether there was more of that than is kept. `resized` is whether ffmpeg, when asked to be verbose, told
+    of pictures that changed their size on the way.
     """
 
     stdout: bytes
     stderr: str
     last: Progress
     resized: bool = False
+    is_cut: bool = False
 
 
 @functools.cache
@@ -159,7 +162,7 @@ async def run_ffmpeg(
                           stderr=stderr)
     if code != 0:
         raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
-    return Ended(b"", stderr, last, resized)
+    return Ended(b"", stderr, last, resized, is_cut=len(tail) >= TAIL_BYTES)
 
 
 async def run_python(
@@ -228,7 +231,9 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
     """
     # Not the name itself, which may be as long as a name can be.
     known = hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:12]
-    for left in destination.parent.glob(f".{known}.*.part"):
+    # Until 29 November 2026 it was the name itself.
+    for left in (*destination.parent.glob(f".{known}.*.part"),
+                 *destination.parent.glob(f".{glob.escape(destination.name)}.*.part")):
         if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
             left.unlink(missing_ok=True)
     part = destination.with_name(f".{known}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")

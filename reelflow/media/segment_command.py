@@ -19,8 +19,8 @@ from reelflow.media.probe import Probe
 from reelflow.media.reel import Reel
 from reelflow.plan import Prepare, Span
 
-LISTED, LISTS = ".ffconcat", "file "
-"""How the name of a list of films ends, and how each of its rows begins that names one of them, beside the list."""
+LISTED, LIST_HEAD, LISTS = ".ffconcat", "ffconcat version 1.0\n", "file "
+"""How the name of a list of films ends, how it begins, and how each of its rows does that names one beside it."""
 
 _SCENE_WIDTH = 160
 _SCENE_CHANGE = 10  # of 100: ffmpeg's own default
@@ -62,7 +62,7 @@ def cut_arguments(
 def concat_list(files: Iterable[tuple[str, Fraction]]) -> str:
     """A list for ffmpeg's concat demuxer: plain names beside it, each with its exact length in seconds."""
     rows = [f"{LISTS}{name}\nduration {filters.number(seconds)}\n" for name, seconds in files]
-    return "ffconcat version 1.0\n" + "".join(rows)
+    return LIST_HEAD + "".join(rows)
 
 
 def join_sent_arguments(listed: Path, destination: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reelflow.errors import MediaFailed
+from reelflow.errors import MediaFailed, MediaTimeout
 from reelflow.media.command import sound_arguments
 from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given
@@ -31,6 +31,8 @@ async def run_with_sounds(
     try:
         ended = await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=limits)
         return ended, arguments, phase, ()
+    except MediaTimeout:
+        raise
     except MediaFailed:
         kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
         if not said:
@@ -75,6 +77,8 @@ async def _can_be_made(
     arguments = sound_arguments(phase, sounds, output, given, folder / "sound")
     try:
         await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout))
+    except MediaTimeout:
+        raise
     except MediaFailed:
         return False
     return True

@@ -60,7 +60,6 @@ async def test_only_films_that_nobody_writes_to_are_taken(arriving: Path, clip: 
     assert [arrival.name for arrival in found] == ["a.mp4", "growing.mp4", "young.mp4"]
 
 
-@pytest.mark.usefixtures("prefect_server")
 async def test_a_clip_whose_name_is_no_text_stays_and_is_told(
     arriving: Path, clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -71,6 +70,7 @@ async def test_a_clip_whose_name_is_no_text_stays_and_is_told(
     assert "caf\ufffd.mp4 stays in the inbox" in caplog.text
 
 
+@pytest.mark.usefixtures("prefect_server")
 async def test_each_clip_is_made_once_whatever_its_name(
     arriving: Path, queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:

@@ -61,7 +61,7 @@ async def test_a_job_that_the_queue_has_forgotten_after_the_store_was_cleared_is
         await await_job(shop.ledger, shop.client, bought, poll_seconds=0.02, believe_after=0.1)
 
     async with asyncio.timeout(20):
-        with pytest.raises(JobFailed, match="run with refresh to buy it again"):
+        with pytest.raises(JobFailed, match="has not known job"):
             await buy_until_done(shop.ledger, lambda: shop.buy(max_attempts=3), wait, max_attempts=3)
     assert (shop.standin.posts, (await shop.entry()).state) == (1, State.COMPLETED)
 

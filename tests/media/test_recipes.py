@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from nasty import later
 from numbered import read_beeps, read_numbers, write_numbered
 
 from reelflow.errors import BadRecipe
+from reelflow.media.run import run_ffmpeg
 
 RESTYLE = {"restyle": {"prompt": "x", "model": "small"}}
 EDIT = {"edit": {"prompt": "y", "model": "smaller"}}
@@ -71,6 +73,24 @@ async def test_what_is_not_needed_of_a_film_is_not_told_as_damaged(
 ) -> None:
     source = write_numbered(work_dir / "in.mp4", rate=30, frames=120)
     assert (await run_recipe(steps, source, work_dir / "out", ffmpeg=either, outputs=outputs)).warnings == ()
+
+
+async def test_damage_is_told_where_a_seek_s_own_errors_are_too_many_to_be_counted(
+    either: Path, ffmpeg: Path, work_dir: Path
+) -> None:
+    source = work_dir / "in.mp4"
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=30", "-c:v", "libx264", "-preset", "ultrafast",
+                      "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p", f"file:{source}"], ffmpeg=ffmpeg, timeout=60)
+    content = bytearray(source.read_bytes())
+    with av.open(str(source)) as film:
+        places = [(packet.pts * packet.time_base, packet.pos + packet.size // 2) for packet in film.demux(video=0)
+                  if packet.size]
+    for time, place in places:
+        if 0.5 <= time < 27:
+            content[place:place + 20] = b"\xff" * 20
+    source.write_bytes(content)
+    ran = await run_recipe([{"trim": {"start": 11, "end": 28}}], source, work_dir / "out", ffmpeg=either)
+    assert "is damaged" in " ".join(ran.warnings)
 
 
 def step_of(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
