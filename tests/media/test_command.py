@@ -11,6 +11,7 @@ import pytest
 from one_job import plan_of
 from test_plan import MODELS, film
 
+from reelflow.compile import Known, compile_recipe
 from reelflow.errors import BadInput
 from reelflow.media.command import (
     Target,
@@ -26,7 +27,9 @@ from reelflow.media.outputs import Codec, choose_encoding, choose_sounds
 from reelflow.media.probe import Chapter, Sound
 from reelflow.media.still_command import poster_arguments
 from reelflow.media.tracks import chapter_file, cut_subtitles
+from reelflow.models import ModelTable
 from reelflow.plan import OutputForm, Pictures, Plan
+from reelflow.recipe import parse_recipe
 
 MODEL = MODELS["lucy-restyle-2"]
 WHOLE = plan_of(film(), MODEL)
@@ -47,6 +50,15 @@ def finished(
     finish = replace(plan.finish, pictures=Pictures(replace(feed, smooth=smooth)))
     return finish_arguments(finish, {1: take}, GIVEN, (Target(replace(finish.outputs[0], name="done.mp4"), DONE,
                                                               chapters=chapters),))
+
+
+@pytest.mark.parametrize(("seconds", "palette"), [(2, "diff"), (60, "single")])
+def test_a_gif_s_frames_are_held_for_one_palette_only_while_they_are_few(seconds: int, palette: str) -> None:
+    recipe = parse_recipe({"steps": [{"flip": "horizontal"}], "outputs": [{"path": "a.gif", "width": 640}]})
+    source = film(frames=30 * seconds, seconds=float(seconds), rate=Fraction(30))
+    finish = compile_recipe(recipe, source, Known(ModelTable.standard())).finish
+    command = finish_arguments(finish, {}, GIVEN, (Target(finish.outputs[0], Path("/films/a.gif")),))
+    assert f"stats_mode={palette}" in " ".join(command)
 
 
 def test_prepare_a_whole_film() -> None:
