@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -23,15 +23,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from flows.film import make_within, plan_films
+from flows.looked import Looked, check_names, check_sum, estimated, state_of
 from flows.made import were_made
 from flows.order import Order
 from flows.results import Results
 from reelflow.batch import BatchClip
-from reelflow.compile import Known
 from reelflow.destination import check_folder
-from reelflow.errors import BadInput, ClipsFailed, KeyRefused, OverBudget, ReelflowError
+from reelflow.errors import BadInput, ClipsFailed, KeyRefused, ReelflowError
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
-from reelflow.plan import Plan, sum_usd
+from reelflow.plan import sum_usd
 from reelflow.preflight import read_limit
 from reelflow.report import Report, RunStatus
 from reelflow.settings import Settings, read_settings
@@ -72,20 +72,6 @@ class Many:
             "jobs_at_once": jobs, "max_connections": max(settings.max_connections, jobs + 4)})
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A clip that was looked at: what will be done, whether it was done already, whether its source is here, and what
-    told it from others then (None of one that was brought here).
-    """
-
-    clip: BatchClip
-    plan: Plan
-    known: Known
-    was_made: bool
-    is_staged: bool
-    state: tuple[int, ...] | None
-
-
 async def make_many(
     clips: Iterable[BatchClip], order: Order, many: Many, manifest: Path, *, title: str, on_end: OnEnd | None = None
 ) -> dict[str, Any]:
@@ -108,20 +94,6 @@ async def make_many(
             return await _Works(run, clips, order, many, opened, results, on_end).done()
 
 
-def _check_names(looked: Iterable[Looked]) -> None:
-    """Refuse clips that would be written over one another. Raises BadInput."""
-    taken: dict[PurePath, BatchClip] = {}
-    for one in looked:
-        for output in one.plan.finish.outputs:
-            other = taken.setdefault(PurePath(output.name), one.clip)
-            if other is not one.clip:
-                raise BadInput(
-                    f"{show_source(other.source)} and {show_source(one.clip.source)} would both become {output.name}: "
-                    "put {stem} into the path of the recipe's output; where it is there, give one of the clips another "
-                    "name.",
-                    field="recipe")
-
-
 @dataclass(slots=True)
 class _Works:
     run: Run
@@ -140,15 +112,15 @@ class _Works:
 
     async def done(self) -> dict[str, Any]:
         looked = await self._look()
-        _check_names(looked)
+        check_names(looked)
         to_make = [one for one in looked if not one.was_made]
         cost = sum_usd(one.plan.cost_usd for one in to_make)
         await self._publish(to_make, cost, made_before=len(looked) - len(to_make))
-        self._check_limit(to_make, cost)
+        check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
         told = self._told(len(to_make), cost)
         if self.order.estimate:
             for one in looked:
-                self.manifest.add(_estimated(one))
+                self.manifest.add(estimated(one))
             return {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
             begun, tally = time.monotonic(), self.summary.tally
@@ -186,7 +158,7 @@ class _Works:
             self.staged_bytes += staged
         else:
             shutil.rmtree(self.run.scratch / _scratch(clip), ignore_errors=True)
-        return Looked(clip, plan, known, was_made, keeps, None if staged else _state_of(plan.source.path))
+        return Looked(clip, plan, known, was_made, keeps, None if staged else state_of(plan.source.path))
 
     async def _make(self, one: Looked) -> None:
         clip = one.clip
@@ -195,8 +167,7 @@ class _Works:
             with folding(), sharing(self.run, _scratch(clip)):
                 planned = (one.plan, one.known)
                 # It may be hours since it was looked at.
-                is_changed = one.state is not None and _state_of(one.plan.source.path) != one.state
-                if is_changed or not one.is_staged:
+                if one.is_changed or not one.is_staged:
                     planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
                 poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
@@ -261,19 +232,6 @@ class _Works:
             for _ in range(max(1, width)):
                 group.create_task(go_on())
 
-    def _check_limit(self, to_make: list[Looked], cost: Decimal | None) -> None:
-        limit = read_limit(self.order.max_cost_usd, self.run.settings)
-        if limit is None or not to_make:
-            return
-        if cost is None:
-            raise OverBudget(f"The price of these {len(to_make)} clips is not known, so it can't be held against the "
-                             f"limit max_cost_usd of {limit} USD: give the model a price in REELFLOW_MODELS, or "
-                             "take the limit away.")
-        if cost > limit:
-            raise OverBudget(f"These {len(to_make)} clips would cost {cost.normalize():f} USD, and the limit "
-                             f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Take fewer clips or "
-                             "raise the limit.")
-
     async def _publish(self, to_make: list[Looked], cost: Decimal | None, *, made_before: int) -> None:
         """Show what will be done and what it will cost, before anything is bought."""
         jobs = sum(one.plan.purchases for one in to_make)
@@ -329,23 +287,6 @@ class _Begun:
 async def make_clip(clip: str, making: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """One clip, from its source to its finished files."""
     return await making()
-
-
-def _estimated(one: Looked) -> Line:
-    cost, seconds = (Decimal(0), 0.0) if one.was_made else (one.plan.cost_usd, one.plan.seconds)
-    return line_of(Report(
-        one.plan.name, RunStatus.ESTIMATED, source=show_source(one.clip.source), billed_seconds=seconds, cost_usd=cost,
-        warnings=one.plan.warnings, flow_run_id=flow_run.id,
-    ), one.clip.name, took=0.0)
-
-
-def _state_of(path: Path) -> tuple[int, ...]:
-    """What tells a file from itself after a change; empty where it is gone."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _scratch(clip: BatchClip) -> str:
