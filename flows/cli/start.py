@@ -52,7 +52,7 @@ def run_one(
             code = 1 if latest.report.status is RunStatus.FAILED else error.exit_code
         except KeyboardInterrupt:
             code = 130
-            latest.report = replace(latest.report, status=RunStatus.INTERRUPTED, error=_stopped(latest))
+            latest.report = replace(latest.report, status=RunStatus.INTERRUPTED, error=told_of_stop(latest))
     tell(latest.report, as_json=as_json, quiet=quiet)
     return code
 
@@ -109,21 +109,23 @@ def _heeding_ctrl_c() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _stopped(latest: Latest) -> str:
+def told_of_stop(latest: Latest) -> str:
     """What a person has to know who stops a run: whether anything was bought by then, the most doubtful first."""
     from reelflow.job.entry import State
 
     doubt = (State.SENT, State.UNKNOWN, State.ACCEPTED, State.COMPLETED, State.INTENDED, State.REFUSED)
     standings = sorted(latest.standings.values(), key=lambda one: doubt.index(one.state) if one.state in doubt else 9)
     again = "run the same again without --refresh" if latest.report.refreshes else "run the same again"
-    bought = [str(one.job_id) for one in standings if one.state is State.ACCEPTED]
-    if len(bought) > 1:
-        standings = [one for one in standings if one.state is not State.ACCEPTED]
-    told = list(dict.fromkeys(_told(standing, bool(latest.lost), again) for standing in standings))
-    if len(bought) > 1:
-        told.append(f"Stopped. Jobs {', '.join(bought[:-1])} and {bought[-1]} are bought, and the queue may still "
-                    f"finish and bill them: {again} to take them up without paying twice.")
-    return " ".join(told) or "Stopped before a job was bought."
+    jobs = [str(one.job_id) for one in standings if one.state is State.ACCEPTED]
+    if len(standings) > 1 and not latest.lost:
+        # Beside what is bought it says nothing that another piece was not.
+        standings = [one for one in standings if one.state not in (State.INTENDED, State.REFUSED)] or standings[:1]
+    told = [_told(one, bool(latest.lost), again) for one in standings
+            if one.state is not State.ACCEPTED or len(jobs) == 1]
+    if len(jobs) > 1:
+        told.append(f"Stopped. Jobs {', '.join(jobs[:-1])} and {jobs[-1]} are bought, and the queue may still finish "
+                    f"and bill them: {again} to take them up without paying twice.")
+    return " ".join(dict.fromkeys(told)) or "Stopped before a job was bought."
 
 
 def _told(standing: Standing, lost: bool, again: str) -> str:

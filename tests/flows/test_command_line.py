@@ -17,8 +17,12 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.__main__ import main
+from flows.cli.start import told_of_stop
+from reelflow.job.entry import Standing, State
 from reelflow.media.run import run_ffmpeg
+from reelflow.report import Report, RunStatus
 from reelflow.standin.server import StandIn, running_standin
+from tasks.facts import Latest
 
 
 @pytest.fixture
@@ -142,6 +146,20 @@ def test_a_name_that_is_no_text_is_told(reelflow: Run, here: Path) -> None:
     code, out, err = reelflow("edit", name, "--prompt", "x", "--json")
     assert (code, json.loads(out)["status"]) == (2, "refused")
     assert "caf\ufffd.mp4 is not in UTF-8" in err + out
+
+
+@pytest.mark.parametrize(("states", "told"), [
+    ([State.INTENDED, State.REFUSED], "Stopped before a job was bought."),
+    ([State.ACCEPTED, State.INTENDED], "Stopped. Job job-0 is bought, and the queue may still finish and bill it: run"),
+    ([State.ACCEPTED, State.ACCEPTED, State.INTENDED], "Stopped. Jobs job-0 and job-1 are bought, and the queue may"),
+])
+def test_who_stops_a_run_of_several_jobs_is_told_once_what_is_bought(states: list[State], told: str) -> None:
+    latest = Latest(Report("pipeline", RunStatus.FAILED))
+    for number, state in enumerate(states):
+        job = f"job-{number}" if state is State.ACCEPTED else None
+        latest.standings[str(number)] = Standing("key", str(number), state, job)
+    assert told_of_stop(latest).startswith(told)
+    assert told_of_stop(latest).count("Stopped") == 1
 
 
 def test_a_folder_that_is_gone_is_told(reelflow: Run, here: Path) -> None:
