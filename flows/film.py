@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.failed import joined, reported
-from flows.made import Places, are_made
+from flows.made import Places, are_made, were_made_meanwhile
 from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
 from reelflow.compile import Known, compile_recipe, whole_span
+from reelflow.errors import OutputTaken
+from reelflow.media.command import Takes
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
@@ -38,7 +40,7 @@ from tasks.media import (
 from tasks.page import publish_page
 from tasks.receipt import deliver_files, digest_ask, keep_receipt
 from tasks.report import publish_plan, publish_report
-from tasks.run import Run, open_run
+from tasks.run import Run, current_run, open_run
 from tasks.stop import cancelled_in_order
 
 quiet.install()
@@ -77,33 +79,47 @@ async def make_within(
         film, shots = None, _room_for_shots(run)
         if not await are_made(places, ask, targets, plan, order):
             # What lies there now is ours, or may be replaced; what comes to lie there meanwhile is neither.
-            replaces = order.overwrite or any(target.exists() for target in targets)
+            replaces = order.overwrite or any(target.exists() or target.is_symlink() for target in targets)
             check_total(plan, limit)
             trail = Trail(run)
             await trail.begin(source, plan)
             works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh,
                           shots_in=None if is_folded() else shots)
             plan, takes = await works.done()
-            given = Given(plan.files, run.scratch / "steps")
-            finished = await finish_media(plan, takes, given, targets, strict=recipe.strict,
-                                          shots_in=None if is_folded() and order.poster is None else shots,
-                                          replaces=replaces)
-            film = finished.films[0]
-            note(output=targets[0], outputs=targets,
-                 warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
-                 commands={**works.commands, "finish": [list(command) for command in finished.commands]})
-            if film is not None:
-                note(output_film=describe_film(film))
-            report = note(status=RunStatus.COMPLETED)
-            if places.delivery is None:
-                await keep_receipt(ask, plan, report)
+            try:
+                film = await _finished(places, ask, recipe, plan, works, takes, targets, shots, replaces=replaces,
+                                       with_pictures=not is_folded() or order.poster is not None)
+            except OutputTaken:
+                if not await were_made_meanwhile(places, ask, targets, plan, order):
+                    raise
             else:
-                note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
-            emit_lineage(note().lineage)
+                emit_lineage(note().lineage)
         if order.poster is not None and plan.finish.outputs[0].form is OutputForm.FILM:
             await _poster(order.poster, film or targets[0], shots)
         await ending.made()
         return (await _shown(recipe, plan, targets[0], shots)).to_dict()
+
+
+async def _finished(
+    places: Places, ask: str, recipe: Recipe, plan: Plan, works: Works, takes: Takes, targets: tuple[Path, ...],
+    shots: Path, *, replaces: bool, with_pictures: bool,
+) -> Probe | None:
+    """The first of the files that are made now, put in place, noted, and brought to where they are to lie."""
+    given = Given(plan.files, current_run().scratch / "steps")
+    finished = await finish_media(plan, takes, given, targets, strict=recipe.strict,
+                                  shots_in=shots if with_pictures else None, replaces=replaces)
+    film = finished.films[0]
+    note(output=targets[0], outputs=targets,
+         warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
+         commands={**works.commands, "finish": [list(command) for command in finished.commands]})
+    if film is not None:
+        note(output_film=describe_film(film))
+    report = note(status=RunStatus.COMPLETED)
+    if places.delivery is None:
+        await keep_receipt(ask, plan, report)
+    else:
+        note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
+    return film
 
 
 def _room_for_shots(run: Run) -> Path:

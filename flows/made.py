@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from reelflow.sources import is_address
 from tasks.facts import note
 from tasks.receipt import digest_ask
 from tasks.run import Run, open_run
+
+_TRIES, _BETWEEN_SECONDS = 20, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,24 @@ async def were_made(recipe: Recipe, plan: Plan, order: Order) -> bool:
         if order.refresh or await places.first_there(targets) is None:
             return False
         return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None
+
+
+async def were_made_meanwhile(
+    places: Places, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order
+) -> bool:
+    """Whether another run that was asked for just the same has made these files by now; what was told of them is noted,
+    but for what this run has paid.
+    """
+    paid = note().paid
+    for _ in range(_TRIES):
+        # Its receipt comes right behind its files.
+        if await places.find_receipt(ask, targets, plan) is not None:
+            if not await are_made(places, ask, targets, plan, order):
+                return False
+            note(paid=paid)
+            return True
+        await asyncio.sleep(_BETWEEN_SECONDS)
+    return False
 
 
 async def are_made(places: Places, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order) -> bool:

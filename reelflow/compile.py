@@ -182,7 +182,8 @@ class _Compiler:
         rate = Fraction(model.fps or 1)
         if model.kind is Kind.MOTION:
             sent = known.made.get(job_number, round((model.seconds or 0) * rate))
-            self._unreached += _unreached(step, sent)
+            if job_number not in known.made:
+                self._unreached += _unreached(step, sent)
             restored = Clip(restored.size, rate, sent)
         elif step.rate is KeepRate.MODEL:
             restored = replace(restored, rate=rate, frames=sent)

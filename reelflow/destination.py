@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Destination:
                     raise OutputTaken(f"The output {target} is {called}: choose another name.", field="output")
         for parent in dict.fromkeys(target.parent for target in targets):
             check_folder(parent, need_bytes=need_bytes)
-        check_companions(targets[0], is_film=is_film, overwrite=self.overwrite, source=source)
+        check_companions(targets[0], is_film=is_film, overwrite=self.overwrite, inputs=inputs)
         return targets
 
     def failed_page(self, recipe: Recipe, stem: str) -> Path:
@@ -105,12 +106,16 @@ def companions(target: Path, *, is_film: bool) -> dict[str, Path]:
                    "page": target.with_name(f"{target.stem}.html")}
 
 
-def check_companions(target: Path, *, is_film: bool, overwrite: bool, source: Path) -> None:
-    """Check the names of what lies beside a file that isn't there yet. Raises BadInput: one is taken."""
+def check_companions(target: Path, *, is_film: bool, overwrite: bool, inputs: Mapping[Path, str]) -> None:
+    """Check the names of what lies beside a file that isn't there yet; `inputs` are what is read, and how to call it.
+
+    Raises BadInput: one is taken.
+    """
     for beside in companions(target, is_film=is_film).values():
-        if beside.exists() and source.exists() and beside.samefile(source):
-            raise OutputTaken(f"The source {source} has the name that a file beside {target.name} gets: choose another "
-                              "output.", field="output")
+        for read, called in inputs.items():
+            if beside.exists() and read.exists() and beside.samefile(read):
+                raise OutputTaken(f"{beside}, which is written beside {target.name}, is {called}: choose another "
+                                  "output.", field="output")
         if beside.exists() and not overwrite and not target.exists():
             raise refuse_existing(beside)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -106,7 +107,9 @@ def _stat_of(path: Path) -> os.stat_result | None:
     """What a regular file is like; None of anything else, of one that was taken away just now, of a link to nothing."""
     try:
         found = path.stat()
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         return None
     return found if stat.S_ISREG(found.st_mode) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from reelflow.legible import is_legible
 from reelflow.models import Model, ModelTable, parse_row
 
 DECART_URL = "https://api.decart.ai"
+_PREFIXES = ("REELFLOW_", "DECART_")
+_NEARLY = 0.85
 
 
 class Settings(BaseSettings):
@@ -160,12 +163,18 @@ def read_settings(**overrides: Any) -> Settings:
 
 def _check_names() -> None:
     """Refuse a name that is nearly a setting's: a limit that is misspelt would be none. Raises BadInput."""
-    prefix = str(Settings.model_config["env_prefix"])
-    known = {name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None}
+    known = {name.upper() for name in _names()}
     sources = EnvSettingsSource(Settings), DotEnvSettingsSource(Settings)
     given = {name.upper() for source in sources for name in source.env_vars}
-    for name in sorted(given):
-        bare = name.removeprefix(prefix)
-        if name.startswith(prefix) and bare not in known and (near := difflib.get_close_matches(bare, known, 1, 0.8)):
-            raise BadInput(f"There is no setting {name}: if {prefix}{near[0]} is meant, write that, else unset it.",
-                           field=name)
+    for name in sorted(given - known):
+        if name.startswith(_PREFIXES) and (near := difflib.get_close_matches(name, known, 1, _NEARLY)):
+            raise BadInput(f"There is no setting {name}: if {near[0]} is meant, write that, else unset it.", field=name)
+
+
+def _names() -> Iterator[str]:
+    """The settings as they are named outside."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.validation_alias, AliasChoices):
+            yield str(field.validation_alias.choices[0])
+        else:
+            yield f"{Settings.model_config['env_prefix']}{name}"

@@ -49,9 +49,9 @@ async def publish_failure(
 ) -> Report:
     """Write the page of a run that has failed, at the first of these places where it can be written."""
     for page in pages:
-        if page.exists() and not is_ours(page):
-            continue
         try:
+            if page.exists() and not is_ours(page):
+                continue
             return note(page=await asyncio.to_thread(
                 write_failed_page, recipe, plan, report, page, last_words=last_words))
         except (ReelflowError, OSError) as error:

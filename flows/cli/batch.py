@@ -95,6 +95,7 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     check_prefect_home()
     asyncio.run(_preflight(parameters))
     from flows.batch import batch as flow
+    from flows.batch import manifest_name
 
     told: dict[str, Any]
     code = 0
@@ -105,7 +106,8 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         code = failed.exit_code if failed.summary["failed"] else 3
         told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
-        manifest = f"{parameters['output'].rstrip('/')}/manifest.jsonl"
+        name = manifest_name(parameters["part"], estimate=parameters["estimate"])
+        manifest = f"{parameters['output'].rstrip('/')}/{name}"
         again = f"the same again{' without --refresh' if parameters['refresh'] else ''}"
         code, told = 130, {
             "status": "interrupted", "output": parameters["output"],

@@ -119,7 +119,8 @@ def told_of_stop(latest: Latest) -> str:
     jobs = [str(one.job_id) for one in standings if one.state is State.ACCEPTED]
     if len(standings) > 1 and not latest.lost:
         # Beside what is bought it says nothing that another piece was not.
-        standings = [one for one in standings if one.state not in (State.INTENDED, State.REFUSED)] or standings[:1]
+        clear = (State.INTENDED, State.REFUSED, *((State.COMPLETED,) if jobs else ()))
+        standings = [one for one in standings if one.state not in clear] or standings[:1]
     told = [_told(one, bool(latest.lost), again) for one in standings
             if one.state is not State.ACCEPTED or len(jobs) == 1]
     if len(jobs) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from reelflow.errors import JobFailed, JobOverdue
+from reelflow.errors import JobFailed, JobLost, JobOverdue
 from reelflow.job.entry import State
 from reelflow.job.ledger import Ledger
 from reelflow.job.submission import Bought
@@ -24,7 +24,7 @@ async def buy_until_done(
 
     `buy` and `wait` are `reelflow.job.buy.buy` and `reelflow.job.collect.await_job`, or what stands around them. What
     an earlier run found overdue is asked about again before another is bought: it may have ended since. Raises what
-    they raise; JobFailed and JobOverdue only where the wish may not be bought again.
+    they raise; JobOverdue and JobFailed (but for JobLost) only where the wish may not be bought again.
     """
     while True:
         bought = await buy()
@@ -32,6 +32,9 @@ async def buy_until_done(
             return bought
         try:
             await wait(bought)
+        except JobLost:
+            # It may be under another id, or another key's: whether one more is bought is for a person to say.
+            raise
         except (JobFailed, JobOverdue) as ended:
             entry = await ledger.find(bought.key)
             if entry.purchase == bought.purchase:

@@ -18,7 +18,7 @@ from reelflow.media.media_step import Given
 from reelflow.media.outputs import choose_encoding, sound_warnings
 from reelflow.media.prepare import check_steady, damage_of, decoding_warnings, probe_made
 from reelflow.media.probe import Probe
-from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
+from reelflow.media.run import Ended, Progress, check_free, run_ffmpeg, written_whole
 from reelflow.media.sound_check import readable, run_with_sounds
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
 from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
@@ -80,6 +80,8 @@ async def finish(
             check_finished(output, film, path, len(sounds_of(phase, output, given)))
             films.append(None if film is None else replace(film, path=path))
         damage = unread + gone + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
+        for _, path in () if replaces else targets:
+            check_free(path)  # before the first of several is put in place
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
     return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,

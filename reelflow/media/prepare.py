@@ -118,8 +118,8 @@ async def damage_of(
         before = await run_ffmpeg(
             pre_roll_arguments(feed.film, seek), ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout)
         )
-        # Of errors that were told in more lines than are kept nobody knows how many there were.
-        if not before.is_cut and count_errors(ended) <= count_errors(before):
+        # Where more of them were told than are kept, nobody knows how many there were.
+        if not before.hides_errors and count_errors(ended) <= count_errors(before):
             return ()
     return warnings
 

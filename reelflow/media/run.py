@@ -40,15 +40,15 @@ class Progress:
 class Ended:
     """What a finished process left: standard output (where it was kept) and the last lines of standard error.
 
-    `is_cut` is whether there was more of that than is kept. `resized` is whether ffmpeg, when asked to be verbose, told
-    of pictures that changed their size on the way.
+    `hides_errors` is whether errors were told before those lines. `resized` is whether ffmpeg, when asked to be
+    verbose, told of pictures that changed their size on the way.
     """
 
     stdout: bytes
     stderr: str
     last: Progress
     resized: bool = False
-    is_cut: bool = False
+    hides_errors: bool = False
 
 
 @functools.cache
@@ -88,16 +88,17 @@ async def _process(arguments: Sequence[str], limits: Limits) -> AsyncIterator[as
             await asyncio.shield(process.wait())
 
 
-async def _read_tail(stream: asyncio.StreamReader) -> tuple[bytes, bool]:
-    """The end of what is said, and whether anything in it was said of another size."""
-    tail, resized = b"", False
+async def _read_tail(stream: asyncio.StreamReader) -> tuple[bytes, bool, bool]:
+    """The end of what is said, whether anything in it was said of another size, and of errors before that end."""
+    tail, resized, hides_errors = b"", False, False
     while chunk := await stream.read(65_536):
         read = tail + chunk
         resized = resized or any(
             found.group(1, 2) != found.group(3, 4)
             for found in _CHANGED.finditer(read, len(tail) - min(len(tail), _CHANGED_BYTES)))
+        hides_errors = hides_errors or b"[error]" in read[:-TAIL_BYTES]
         tail = read[-TAIL_BYTES:]
-    return tail, resized
+    return tail, resized, hides_errors
 
 
 async def _read_progress(stream: asyncio.StreamReader, on_progress: Callable[[Progress], None] | None) -> Progress:
@@ -151,7 +152,7 @@ async def run_ffmpeg(
     try:
         async with asyncio.timeout(timeout), _process(command, limits) as process:
             assert process.stdout is not None and process.stderr is not None
-            last, (tail, resized), code = await asyncio.gather(
+            last, (tail, resized, hides_errors), code = await asyncio.gather(
                 _read_progress(process.stdout, on_progress), _read_tail(process.stderr), process.wait()
             )
     except TimeoutError:
@@ -162,7 +163,7 @@ async def run_ffmpeg(
                           stderr=stderr)
     if code != 0:
         raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
-    return Ended(b"", stderr, last, resized, is_cut=len(tail) >= TAIL_BYTES)
+    return Ended(b"", stderr, last, resized, hides_errors)
 
 
 async def run_python(
@@ -187,7 +188,7 @@ async def run_python(
                 if len(said) > max_output:
                     errors.cancel()
                     raise MediaFailed(f"{module} said more than {max_output} bytes.")
-            (tail, _), code = await asyncio.gather(errors, process.wait())
+            (tail, *_), code = await asyncio.gather(errors, process.wait())
     except TimeoutError:
         raise MediaTimeout(f"{module} took longer than {timeout:g} s and was stopped.") from None
     stderr = tail.decode("utf-8", "replace").strip()
@@ -249,19 +250,20 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
         part.unlink(missing_ok=True)
 
 
+def check_free(destination: Path) -> None:
+    """Raise OutputTaken where something has come to lie."""
+    if destination.exists() or destination.is_symlink():
+        raise OutputTaken(f"The output {destination} has been written by another run meanwhile: choose another name.",
+                          field="output")
+
+
 def _put_in_place(part: Path, destination: Path) -> None:
     """Give a file its final name where nothing has that. Raises OutputTaken."""
     try:
         os.link(part, destination)
-        return
-    except FileExistsError:
-        is_taken = True
-    except OSError:  # a disk without hard links
-        is_taken = destination.exists()
-    if is_taken:
-        raise OutputTaken(f"The output {destination} has been written by another run meanwhile: choose another name.",
-                          field="output")
-    part.replace(destination)
+    except OSError:  # it is taken, or the disk has no hard links
+        check_free(destination)
+        part.replace(destination)
 
 
 def _runs(pid: int) -> bool:

@@ -152,6 +152,8 @@ def test_a_name_that_is_no_text_is_told(reelflow: Run, here: Path) -> None:
     ([State.INTENDED, State.REFUSED], "Stopped before a job was bought."),
     ([State.ACCEPTED, State.INTENDED], "Stopped. Job job-0 is bought, and the queue may still finish and bill it: run"),
     ([State.ACCEPTED, State.ACCEPTED, State.INTENDED], "Stopped. Jobs job-0 and job-1 are bought, and the queue may"),
+    ([State.ACCEPTED, State.COMPLETED], "Stopped. Job job-0 is bought, and the queue may still finish and bill it"),
+    ([State.COMPLETED, State.INTENDED], "Stopped. What was bought is kept: run the same again to go on"),
 ])
 def test_who_stops_a_run_of_several_jobs_is_told_once_what_is_bought(states: list[State], told: str) -> None:
     latest = Latest(Report("pipeline", RunStatus.FAILED))

@@ -53,6 +53,16 @@ async def test_of_two_films_for_one_name_at_once_none_is_lost(queue: StandIn, cl
     assert (again["status"], again["billed_seconds"], queue.jobs_made) == ("completed", 0.0, 2)
 
 
+async def test_of_two_runs_that_ask_for_the_same_at_once_both_have_it(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    ended = await asyncio.gather(*(restyle(str(clip), prompt="noir", output=str(out)) for _ in range(2)))
+    assert [(one["status"], one["output"]) for one in ended] == [("completed", str(out))] * 2
+    assert queue.jobs_made == 1 and [one["cost_usd"] for one in ended].count(0.0) == 1
+    assert not list(tmp_path.glob("*.failed.html"))
+
+
 @pytest.mark.parametrize(("flow", "asked", "model"), [
     (restyle, {"prompt": "film noir"}, "lucy-restyle-2"),
     (edit, {"prompt": "light snow"}, "lucy-2.5"),
