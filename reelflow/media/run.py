@@ -20,6 +20,8 @@ from pathlib import Path
 from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
 from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
+# A name of so many bytes leaves room in that of its part for who writes it.
+_LONGEST_SHOWN = 200
 TAIL_BYTES = 16_384
 # What both builds say where a picture is of another kind than the first, once or for each of them.
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
@@ -230,14 +232,13 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
     The name is its own in each run, so that two runs with the same target never write into one file. What a process
     that was killed has left of the same target is removed.
     """
-    # Not the name itself, which may be as long as a name can be.
-    known = hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:12]
-    # Until 29 November 2026 it was the name itself.
-    for left in (*destination.parent.glob(f".{known}.*.part"),
-                 *destination.parent.glob(f".{glob.escape(destination.name)}.*.part")):
+    named = destination.name
+    if len(os.fsencode(named)) > _LONGEST_SHOWN:
+        named = hashlib.sha256(os.fsencode(named)).hexdigest()[:12]
+    for left in destination.parent.glob(f".{glob.escape(named)}.*.part"):
         if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
             left.unlink(missing_ok=True)
-    part = destination.with_name(f".{known}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    part = destination.with_name(f".{named}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
         with part.open("rb") as written:
