@@ -118,7 +118,7 @@ def told_of_stop(latest: Latest) -> str:
     again = "run the same again without --refresh" if latest.report.refreshes else "run the same again"
     jobs = [str(one.job_id) for one in standings if one.state is State.ACCEPTED]
     if len(standings) > 1 and not latest.lost:
-        # Beside what is bought it says nothing that another piece was not.
+        # Whoever reads of jobs that are bought need not be told of others that are not, or that are kept.
         clear = (State.INTENDED, State.REFUSED, *((State.COMPLETED,) if jobs else ()))
         standings = [one for one in standings if one.state not in clear] or standings[:1]
     told = [_told(one, bool(latest.lost), again) for one in standings

@@ -123,7 +123,6 @@ def _job_reel(feed: FromJob, take: Take, way: str) -> Reel:
 
 def _laid_out(feed: SideBySide, takes: Mapping[int, Take], given: Given) -> Reel:
     clip, cell = feed.clip, feed.cell
-    pixels = PICTURE_PIXELS if clip.is_picture else "yuv420p"
     cells = []
     for index, pictures in enumerate(feed.cells):
         own = replace(given, way=f"{given.way} {feed.number} {index}")
@@ -132,7 +131,8 @@ def _laid_out(feed: SideBySide, takes: Mapping[int, Take], given: Given) -> Reel
             label = open_own_picture(label_path(feed, index, given))
             stream = together(
                 [stream.filter("pad", cell.width, cell.height + feed.below, 0, 0, color="0x101014"),
-                 filters.as_overlay(label)], "overlay", x=0, y=cell.height, format=pixels[:6],
+                 filters.as_overlay(label)], "overlay", x=0, y=cell.height,
+                format="yuv444" if clip.is_picture else "yuv420",
             )
         cells.append(stream.filter("setsar", 1))
     if len(cells) == 1:
@@ -143,6 +143,7 @@ def _laid_out(feed: SideBySide, takes: Mapping[int, Take], given: Given) -> Reel
         laid = together(cells, "xstack", inputs=len(cells), layout=places, fill="0x101014")
         laid = laid.filter("pad", clip.size.width, clip.size.height, 0, 0, color="0x101014")
     box = Box(0, 0, clip.size.width, clip.size.height)
+    pixels = PICTURE_PIXELS if clip.is_picture else "yuv420p"
     return Reel(laid, clip.size, box, clip.size, STANDARD, clip.rate, clip.frames, counted=True, pixels=pixels)
 
 
