@@ -12,7 +12,7 @@ from flows.made import Places, are_made, were_made_meanwhile
 from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
-from reelflow.compile import Known, compile_recipe, whole_span
+from reelflow.compile import Known, compile_recipe
 from reelflow.errors import OutputTaken
 from reelflow.media.command import Takes
 from reelflow.media.media_step import Given
@@ -23,6 +23,7 @@ from reelflow.preflight import check_models, check_total, read_limit
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film
 from reelflow.sources import source_stem
+from reelflow.strand import whole_span
 from tasks import quiet
 from tasks.events import emit_lineage
 from tasks.facts import note

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from reelflow.compile import whole_span
 from reelflow.kept import find_kept, key_of, words_of
 from reelflow.media.analysis import paint
 from reelflow.media.command import Shot
@@ -32,6 +31,7 @@ from reelflow.plan import How, Plan, Prepare, Span
 from reelflow.scratch import scratch_folder
 from reelflow.settings import Settings
 from reelflow.store import Store
+from reelflow.strand import whole_span
 
 _LOOK_SECONDS = 0.1
 

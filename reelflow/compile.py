@@ -10,8 +10,8 @@ from pathlib import Path
 from reelflow.choices import Fit, Keep
 from reelflow.choices import Rate as KeepRate
 from reelflow.errors import BadInput, Fault
-from reelflow.media.clip import Clip, Timeline, Track
-from reelflow.media.geometry import Geometry, Size, even, fit_into, orient
+from reelflow.media.clip import Clip
+from reelflow.media.geometry import Geometry, Size, fit_into, orient
 from reelflow.media.media_step import MediaStep, Op
 from reelflow.media.pieces import Piece, cut_at_scenes
 from reelflow.media.probe import Probe
@@ -20,11 +20,9 @@ from reelflow.media.steps.trim import Trim
 from reelflow.model_step import FilmStep, ModelStep
 from reelflow.models import Kind, Model, ModelTable
 from reelflow.plan import (
-    Feed,
     Finish,
     FromFilm,
     FromJob,
-    FromPicture,
     How,
     Job,
     Output,
@@ -39,6 +37,7 @@ from reelflow.readiness import can_copy, comes_ready, is_ready
 from reelflow.recipe import Recipe
 from reelflow.shaping import plan_outputs
 from reelflow.step import Step
+from reelflow.strand import Strand, begin, narrow, shown_size, stored_size
 from reelflow.variants import Variants
 
 # Below this many bits a second a model's input loses what the model should see; a longer film goes out in pieces.
@@ -71,18 +70,6 @@ def compile_recipe(recipe: Recipe, source: Probe, known: Known) -> Plan:
     return _Compiler(recipe, source, known).compile()
 
 
-@dataclass(frozen=True, slots=True)
-class _Strand:
-    """How far one way through the recipe has come: the open phase's pictures, the clip, and the sound so far."""
-
-    feed: Feed
-    ops: tuple[Op, ...]
-    clip: Clip
-    span: Span | None
-    heard: tuple[Op, ...] = ()
-    titles: tuple[str, ...] = ()
-
-
 class _Compiler:
     """One compilation: gathers jobs and faults while it goes through the steps."""
 
@@ -94,7 +81,7 @@ class _Compiler:
 
     def compile(self) -> Plan:
         recipe = self._recipe
-        strand = self._through(recipe.work, _begin(self._source), "")
+        strand = self._through(recipe.work, begin(self._source), "")
         outputs: tuple[Output, ...] = ()
         if not self._faults:
             frame = self._jobs[-1].prepare.geometry.frame if self._jobs else None
@@ -115,7 +102,7 @@ class _Compiler:
             finish=finish, warnings=warnings,
         )
 
-    def _through(self, steps: Sequence[Step], strand: _Strand, prefix: str) -> _Strand:
+    def _through(self, steps: Sequence[Step], strand: Strand, prefix: str) -> Strand:
         for index, step in enumerate(steps, 1):
             number = f"{prefix}{index}"
             try:
@@ -124,7 +111,7 @@ class _Compiler:
                 self._faults.append(Fault(number, step.name, error.message, error.field))
         return strand
 
-    def _step(self, step: Step, number: str, strand: _Strand) -> _Strand:
+    def _step(self, step: Step, number: str, strand: Strand) -> Strand:
         if isinstance(step, Variants):
             return self._variants(step, number, strand)
         if isinstance(step, ModelStep):
@@ -136,7 +123,7 @@ class _Compiler:
         if isinstance(step, Trim | Still) and isinstance(strand.feed, FromFilm) and not strand.ops:
             return self._narrowed(step, op, strand)
         if isinstance(step, Trim) and strand.span is not None and not strand.heard:
-            strand = replace(strand, span=_narrow(strand.span, *step.frames_of(strand.clip), strand.clip))
+            strand = replace(strand, span=narrow(strand.span, *step.frames_of(strand.clip), strand.clip))
         elif step.changes_sound():
             strand = replace(strand, heard=(*strand.heard, op))
         if after.is_picture:
@@ -146,24 +133,24 @@ class _Compiler:
             strand = replace(strand, heard=())
         return replace(strand, ops=(*strand.ops, op) if step.draws else strand.ops, clip=after)
 
-    def _narrowed(self, step: Trim | Still, op: Op, strand: _Strand) -> _Strand:
+    def _narrowed(self, step: Trim | Still, op: Op, strand: Strand) -> Strand:
         """A trim before all else is where reading begins: exact, and what lies before it is not read at all."""
         assert isinstance(strand.feed, FromFilm)
-        span = _narrow(strand.feed.span, *step.frames_of(strand.clip), strand.clip)
+        span = narrow(strand.feed.span, *step.frames_of(strand.clip), strand.clip)
         strand = replace(strand, feed=FromFilm(self._source, span), clip=op.after)
         if isinstance(step, Still):
             return replace(strand, span=None, heard=())
         return replace(strand, heard=(*strand.heard, op)) if strand.heard else replace(strand, span=span)
 
-    def _model(self, step: ModelStep, number: str, strand: _Strand) -> _Strand:
+    def _model(self, step: ModelStep, number: str, strand: Strand) -> Strand:
         known, clip = self._known, strand.clip
         resolved = known.resolved.get(step.model, step.model)
         model = known.models.resolved_as(step.model, resolved)
         step.check(model)
         self._check_source(model, clip)
-        shown = _shown(strand)
+        shown = shown_size(strand)
         frame = orient(Size(model.width, model.height), shown)
-        geometry = fit_into(_stored(strand), shown, frame, step.fit)
+        geometry = fit_into(stored_size(strand), shown, frame, step.fit)
         job_number = len(self._jobs) + 1
         prepare = self._prepare(step, model, strand, geometry)
         seconds = prepare.seconds if model.kind.source == "film" else float(model.seconds or 0)
@@ -190,11 +177,11 @@ class _Compiler:
         feed = FromJob(job_number, model, geometry, crops, sent, rate, restored, step.rate is KeepRate.SMOOTH)
         return replace(strand, feed=feed, ops=(), clip=restored, titles=())
 
-    def _prepare(self, step: ModelStep, model: Model, strand: _Strand, geometry: Geometry) -> Prepare:
+    def _prepare(self, step: ModelStep, model: Model, strand: Strand, geometry: Geometry) -> Prepare:
         clip, pictures = strand.clip, Pictures(strand.feed, strand.ops)
         title = _title(strand.titles, f"prepare for {model.name}")
         if clip.is_picture:
-            return Prepare(title, pictures, geometry, _stored(strand), How.ENCODE, 1, 0, model.max_bytes)
+            return Prepare(title, pictures, geometry, stored_size(strand), How.ENCODE, 1, 0, model.max_bytes)
         assert model.fps is not None
         frames = max(1, round(clip.seconds * model.fps))
         how = How.ENCODE
@@ -205,9 +192,9 @@ class _Compiler:
         pieces = self._pieces(step, model, strand, frames)
         if len(pieces) > 1:
             how = How.ENCODE
-        return Prepare(title, pictures, geometry, _stored(strand), how, frames, model.fps, model.max_bytes, pieces)
+        return Prepare(title, pictures, geometry, stored_size(strand), how, frames, model.fps, model.max_bytes, pieces)
 
-    def _pieces(self, step: ModelStep, model: Model, strand: _Strand, frames: int) -> tuple[Piece, ...]:
+    def _pieces(self, step: ModelStep, model: Model, strand: Strand, frames: int) -> tuple[Piece, ...]:
         assert isinstance(step, FilmStep) and model.fps is not None
         limits = [model.max_bytes * 8 / _LEAST_BITS_PER_SECOND, model.max_seconds, step.max_segment_seconds]
         most = max(1, min(int(limit * model.fps + 1e-6) for limit in limits if limit is not None))
@@ -220,7 +207,7 @@ class _Compiler:
             overlap=round(step.crossfade * model.fps),
         )
 
-    def _variants(self, step: Variants, number: str, strand: _Strand) -> _Strand:
+    def _variants(self, step: Variants, number: str, strand: Strand) -> Strand:
         """Several ways from here, laid side by side; the sound is that from before."""
         ways = [self._through(steps, replace(strand, heard=(), titles=()), f"{number}.{index}.")
                 for index, steps in enumerate(step.ways(), 1)]
@@ -246,7 +233,7 @@ class _Compiler:
         feed = SideBySide(
             tuple(Pictures(way.feed, way.ops) for way in ways), columns, cell, below, step.labels or (), clip, number
         )
-        return _Strand(feed, (), clip, strand.span, strand.heard, (step.title(),))
+        return Strand(feed, (), clip, strand.span, strand.heard, (step.title(),))
 
     def _check_source(self, model: Model, clip: Clip) -> None:
         wanted = model.kind.source
@@ -259,7 +246,7 @@ class _Compiler:
     def _called(self) -> str:
         return str(self._source.path) if not self._jobs else "What comes out of the steps before"
 
-    def _sounds(self, strand: _Strand) -> Sounds | None:
+    def _sounds(self, strand: Strand) -> Sounds | None:
         if strand.span is None or strand.clip.is_picture:
             if not strand.clip.sounds:
                 return None
@@ -269,51 +256,6 @@ class _Compiler:
             return None
         tracks = tuple(track.source for track in strand.clip.sounds if track.source is not None)
         return Sounds(self._source, strand.span, tracks, strand.heard)
-
-
-def _begin(source: Probe) -> _Strand:
-    size = Size(even(source.shown.width), even(source.shown.height))
-    if source.is_picture:
-        return _Strand(FromPicture(source), (), Clip(size, Fraction(0), 1), None)
-    span = whole_span(source)
-    tracks = tuple(Track(sound, sound.language, sound.channels) for sound in source.sounds)
-    clip = Clip(size, source.rate, span.frames, tracks, Timeline(Fraction(source.first_time)))
-    return _Strand(FromFilm(source, span), (), clip, span)
-
-
-def whole_span(source: Probe) -> Span:
-    """All of a film."""
-    frames = source.frames if not source.varies else max(1, round(source.seconds * source.rate))
-    return Span(0, source.first_time, frames, source.rate, trimmed=False)
-
-
-def _narrow(span: Span, first: int, last: int, clip: Clip) -> Span:
-    """A part of a span, given in frames of the clip, whose time runs as the span's."""
-    start = first / clip.rate
-    return Span(span.first + round(start * span.rate), span.begin + float(start), last - first, clip.rate,
-                trimmed=span.trimmed or first > 0 or last < clip.frames)
-
-
-def _stored(strand: _Strand) -> Size:
-    """The size of the pictures in which the clip lies at the end of the open phase, before they are fitted."""
-    feed = strand.feed
-    if not strand.ops:
-        if isinstance(feed, FromFilm):
-            return feed.film.upright
-        if isinstance(feed, FromPicture):
-            return feed.picture.upright
-        if isinstance(feed, FromJob):
-            return feed.geometry.placed.size if feed.crops else feed.geometry.frame
-    return strand.clip.size
-
-
-def _shown(strand: _Strand) -> Size:
-    """The size that the clip is meant to be seen in, to the pixel."""
-    if not strand.ops and isinstance(strand.feed, FromFilm):
-        return strand.feed.film.shown
-    if not strand.ops and isinstance(strand.feed, FromPicture):
-        return strand.feed.picture.shown
-    return strand.clip.size
 
 
 def _title(titles: Sequence[str], end: str) -> str:

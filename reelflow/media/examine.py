@@ -3,73 +3,57 @@ second argument it takes files that hold only sound too, with `encoded` it looks
 where we have encoded them. With `--fork` it stays, and does the same for each file that it is asked for, in a fork of
 itself (see `forked`).
 
-It opens what may be made to do harm, so it runs apart, with limits, and only it and `packets` import PyAV. What can't
-be used is answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the file's name.
+It opens what may be made to do harm, so it runs apart, with limits, and only it, `frame` and `packets` import PyAV.
+What can't be used is answered with `{"refused": "is empty: …"}`, the second half of a sentence that begins with the
+file's name.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import struct
 import sys
 import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from reelflow.media.examine_picture import examine_picture
 from reelflow.media.forked import serve
-from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, PICTURE_FORMATS, SOUND_FORMATS, file_url
+from reelflow.media.frame import colour_of, orientation_of
+from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, SOUND_FORMATS, Refused, check_size, file_url
 from reelflow.media.packets import Track, codec_of, half_a_frame, packets_of
 from reelflow.media.timing import find_clock
 
-_MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
-             10: "bt2020c"}
-_RANGES = {1: "tv", 2: "pc"}
-_TRANSFERS = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear",
-              13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67"}
-_PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 11: "smpte431",
-              12: "smpte432"}
 _TEXT_SUBTITLES = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
-# EXIF orientation -> (degrees clockwise, flipped from left to right before)
-_EXIF = {1: (0, False), 2: (0, True), 3: (180, False), 4: (180, True), 5: (270, True), 6: (90, False),
-         7: (90, True), 8: (270, False)}
 _MAX_GAP, _MAX_SECONDS, _LOOKED_AT, _LISTENED_TO = 30, 12 * 3600, 12, 100
 # Files of nothing but pictures: what their demuxers call times is counted, and a seek in them lands anywhere.
 _BARE_FORMATS = {"h264", "hevc", "mpegvideo", "m4v"}
-# Neither the scale filter of 9.0 nor that of 5.1 reads these (YCgCo, ICtCp and the like).
-_READABLE_MATRICES = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10}
-
-
-class _Refused(Exception):
-    """The file can't be used; the message is the second half of a sentence."""
 
 
 def examine(path: Path, *, sound: bool = False, looked_at: int = _LOOKED_AT) -> dict[str, Any]:
     """The facts of `path` as the fields of Probe (without the path); with `sound` it may hold nothing else.
 
-    `looked_at` frames are decoded at least. Raises _Refused.
+    `looked_at` frames are decoded at least. Raises Refused.
     """
     with path.open("rb") as opened:
         head = opened.read(16)
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")) or head[8:12] == b"WEBP":
         if sound:
-            raise _Refused("is a picture: give a file with sound.")
-        return _examine_picture(path) | {"size_bytes": path.stat().st_size}
+            raise Refused("is a picture: give a file with sound.")
+        return examine_picture(path) | {"size_bytes": path.stat().st_size}
     if not sound and (
         head.startswith((b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")) or head[8:12] == b"WAVE"
     ):
-        raise _Refused("holds only sound: give a file with a picture.")
+        raise Refused("holds only sound: give a file with a picture.")
     try:
         container = av.open(
             file_url(path),
@@ -78,7 +62,7 @@ def examine(path: Path, *, sound: bool = False, looked_at: int = _LOOKED_AT) -> 
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):
-        raise _Refused(
+        raise Refused(
             "is not sound that can be read: give an MP3, WAV, FLAC, M4A or Ogg file." if sound else
             "is not a video or a picture that can be read: give an MP4, MOV, WebM or PNG."
         ) from None
@@ -107,10 +91,10 @@ def _examine_sound(container: InputContainer) -> dict[str, Any]:
     sounds = [_sound(index, stream, tracks[stream.index]) for index, stream in enumerate(container.streams.audio)
               if stream.index in heard]
     if not sounds:
-        raise _Refused("holds no sound that can be decoded: give an MP3, WAV, FLAC, M4A or Ogg file.")
+        raise Refused("holds no sound that can be decoded: give an MP3, WAV, FLAC, M4A or Ogg file.")
     seconds = max(one["end"] for one in sounds) - min(one["start"] for one in sounds)
     if seconds > _MAX_SECONDS:
-        raise _Refused(f"claims to be {seconds / 3600:.0f} hours long: cut it first.")
+        raise Refused(f"claims to be {seconds / 3600:.0f} hours long: cut it first.")
     return {
         "format": container.format.name, "is_picture": False, "codec": sounds[0]["codec"], "pixels": "", "bits": 0,
         "width": 0, "height": 0, "sample_aspect": "1/1", "turn": 0, "mirrored": False, "colour": {},
@@ -122,12 +106,12 @@ def _examine_film(container: InputContainer, looked_at: int) -> dict[str, Any]:
     films = _films(container)
     if not films:
         if container.streams.audio:
-            raise _Refused("holds only sound: give a file with a picture.")
-        raise _Refused("holds no video: give a file with a picture.")
+            raise Refused("holds only sound: give a file with a picture.")
+        raise Refused("holds no video: give a file with a picture.")
     film = films[0]
     if film.codec_context is None:
-        raise _Refused("holds a video in a codec that is not known: convert it to H.264 first.")
-    _check_size(film.codec_context.width, film.codec_context.height)
+        raise Refused("holds a video in a codec that is not known: convert it to H.264 first.")
+    check_size(film.codec_context.width, film.codec_context.height)
     film.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     film.codec_context.thread_count = 1
 
@@ -145,7 +129,7 @@ def _examine_film(container: InputContainer, looked_at: int) -> dict[str, Any]:
         with contextlib.suppress(av.FFmpegError):
             shown += film.decode(None)
     if not shown:
-        raise _Refused("holds a video of which no frame can be decoded: it is damaged or of an unknown kind.")
+        raise Refused("holds a video of which no frame can be decoded: it is damaged or of an unknown kind.")
     return _describe(container, film, shown[:looked_at], tracks)
 
 
@@ -159,7 +143,7 @@ def _describe(
     numbered = _has_no_clock(container, shown, track)
     start = first.pts if first.pts is not None and not numbered else min(track.times, default=0)
     if track.jumps:
-        raise _Refused("is made of pieces whose clocks overlap: join them into one MP4 first.")
+        raise Refused("is made of pieces whose clocks overlap: join them into one MP4 first.")
     kept = sorted(time for time in track.times if time >= start)
     guess = film.guessed_rate or film.average_rate or Fraction(25)
     if numbered or not kept:
@@ -168,27 +152,21 @@ def _describe(
         times = [time * base for time in kept]
         widest = max((after - before for before, after in pairwise(times)), default=Fraction(0))
         if widest > _MAX_GAP:
-            raise _Refused(f"has a hole of {float(widest):.0f} s in its picture: cut it into clips first.")
+            raise Refused(f"has a hole of {float(widest):.0f} s in its picture: cut it into clips first.")
     clock = find_clock(times, guess, (track.end - kept[-1]) * base if kept and track.end is not None else Fraction(0))
     if clock.seconds > _MAX_SECONDS:
-        raise _Refused(f"claims to be {float(clock.seconds) / 3600:.0f} hours long: cut it into clips first.")
+        raise Refused(f"claims to be {float(clock.seconds) / 3600:.0f} hours long: cut it into clips first.")
     context = film.codec_context
-    turn, mirrored = _orientation(first)
+    (turn, mirrored), colour = orientation_of(first), colour_of(first)
     aspect = film.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     aspect = aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)
     component = first.format.components[0].bits
-    _check_size(round(first.width * aspect), first.height)
-    if int(first.colorspace) not in _READABLE_MATRICES:
-        kind = _MATRICES.get(int(first.colorspace), f"number {int(first.colorspace)}")
-        raise _Refused(f"has colours of a kind that is not known here ({kind}): convert it to BT.709 first.")
+    check_size(round(first.width * aspect), first.height)
     return {
         "format": container.format.name, "is_picture": False, "codec": codec_of(film), "pixels": first.format.name,
         "bits": component, "width": first.width, "height": first.height, "sample_aspect": _ratio(aspect),
         "turn": turn, "mirrored": mirrored, "profile": context.profile,
-        "colour": {
-            "matrix": _MATRICES.get(int(first.colorspace)), "range": _RANGES.get(int(first.color_range)),
-            "transfer": _TRANSFERS.get(int(first.color_trc)), "primaries": _PRIMARIES.get(int(first.color_primaries)),
-        },
+        "colour": colour,
         "interlaced": any(frame.interlaced_frame for frame in shown), "numbered": numbered,
         "rate": _ratio(clock.rate), "varies": clock.varies, "unevenness": float(clock.unevenness),
         "frames": len(times), "hidden": max(track.hidden, film.frames - len(times) - len(track.fields), 0),
@@ -255,52 +233,6 @@ def _language(stream: Stream) -> str | None:
     return stream.language if stream.language != "und" else None
 
 
-def _orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Degrees clockwise, and whether it is flipped from left to right before, from the frame's display matrix."""
-    sides = cast("Iterable[SideData]", frame.side_data)  # PyAV's own types take it for a mapping
-    for side in sides:
-        if side.type.name == "DISPLAYMATRIX" and side.buffer_size >= 36:
-            a, b, _, c, d = struct.unpack("=9i", bytes(side)[:36])[:5]
-            mirrored = a * d - b * c < 0
-            if mirrored:
-                a, b = -a, -b
-            if abs(a) >= abs(b):
-                return (0 if a >= 0 else 180), mirrored
-            return (90 if b > 0 else 270), mirrored
-    return 0, False
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _Refused(f"is {width}x{height} pixels large: the most that is opened is {MAX_PIXELS} pixels a frame.")
-    if 0 < min(width, height) < 4:
-        raise _Refused(f"is only {width}x{height} pixels large: there is nothing to see.")
-
-
-def _examine_picture(path: Path) -> dict[str, Any]:
-    from PIL import Image, UnidentifiedImageError
-
-    warnings.simplefilter("ignore")
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        with Image.open(path) as picture:
-            kind = {"MPO": "jpeg"}.get(picture.format or "", (picture.format or "unknown").lower())
-            if kind not in PICTURE_FORMATS:
-                raise _Refused(f"is a picture of the kind {kind}: save it as PNG, JPEG or WebP.")
-            _check_size(*picture.size)
-            turn, mirrored = _EXIF.get(picture.getexif().get(0x0112, 1), (0, False))
-            picture.load()
-            mode, (width, height) = picture.mode, picture.size
-    except Image.DecompressionBombError:
-        raise _Refused(f"claims to be a huge picture: the most that is opened is {MAX_PIXELS} pixels large.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
-        raise _Refused("looks like a picture but can't be read: it is damaged.") from None
-    return {
-        "format": kind, "is_picture": True, "codec": kind, "pixels": mode, "bits": 8, "width": width,
-        "height": height, "sample_aspect": "1/1", "turn": turn, "mirrored": mirrored, "colour": {}, "frames": 1,
-    }
-
-
 def _ratio(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
@@ -310,7 +242,7 @@ def tell(arguments: Sequence[str]) -> str:
     try:
         path, *options = arguments
         found = examine(Path(path), sound="sound" in options, looked_at=1 if "encoded" in options else _LOOKED_AT)
-    except _Refused as refused:
+    except Refused as refused:
         found = {"refused": str(refused)}
     return json.dumps(found)
 

@@ -16,3 +16,15 @@ PICTURE_FORMATS = {"png": "png_pipe", "jpeg": "jpeg_pipe", "webp": "webp_pipe", 
 def file_url(path: Path) -> str:
     """`path` as ffmpeg takes it whatever is in it: `a:b.mp4`, `concat:x` and `-o.mp4` are otherwise misread."""
     return f"file:{path.absolute()}"
+
+
+class Refused(Exception):
+    """The file can't be used; the message is the second half of a sentence that begins with the file's name."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a frame of so many pixels where nobody could work with it. Raises Refused."""
+    if width * height > MAX_PIXELS:
+        raise Refused(f"is {width}x{height} pixels large: the most that is opened is {MAX_PIXELS} pixels a frame.")
+    if 0 < min(width, height) < 4:
+        raise Refused(f"is only {width}x{height} pixels large: there is nothing to see.")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reelflow.ahead import made_ahead, preparing_ahead, scenes_ahead
-from reelflow.compile import Known, compile_recipe, whole_span
+from reelflow.compile import Known, compile_recipe
 from reelflow.kept import key_of, words_of
 from reelflow.media.media_step import Given
 from reelflow.media.probe import probe
@@ -22,6 +22,7 @@ from reelflow.plan import Plan
 from reelflow.recipe import make_step, plain_recipe
 from reelflow.settings import read_settings
 from reelflow.standin.server import StandIn
+from reelflow.strand import whole_span
 
 
 def ffmpeg_that(does: str, at: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
