@@ -72,7 +72,7 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
         known = ", ".join((*FILM_SUFFIXES, *MOVING_SUFFIXES, *PICTURE_SUFFIXES))
         raise BadInput(f"{name!r} does not end in one of {known}: the name says which kind of file is made.",
                        field="path")
-    choose_encoding(PurePosixPath(name), spec.codec, spec.quality)
+    choose_encoding(PurePosixPath(name), spec.codec, spec.quality).check_size(size)
     rate = spec.fps or clip.rate
     frames = max(1, round((last - first) / clip.rate * rate))
     return Output(name, OutputForm.FILM, size, spec.fit, rate, first, frames, spec.codec, spec.quality,

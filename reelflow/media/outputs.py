@@ -8,6 +8,7 @@ from typing import Any
 
 from reelflow.choices import Codec, Quality
 from reelflow.errors import BadInput
+from reelflow.media.geometry import Size
 from reelflow.media.probe import Sound
 
 
@@ -53,6 +54,8 @@ _X264 = {
     Quality.GOOD: QUICK_H264,
     Quality.BEST: {"c:v": "libx264", "preset": "fast", "crf": 12},
 }
+# Pixels a side; libx265 refuses less, and so does the libsvtav1 of ffmpeg 5.1 (not that of 9.0).
+_LEAST_SIDE = {Codec.HEVC: 16, Codec.AV1: 64}
 _PRORES_PROFILE = {Quality.SMALL: 1, Quality.GOOD: 3, Quality.BEST: 4}
 _SOUND_ENCODERS = {"aac": "aac", "opus": "libopus"}
 _LOWEST_MP3_IN_MP4 = 16_000  # samples a second
@@ -64,8 +67,16 @@ class Encoding:
     """Output options of the finished film's pictures and container, and the pixels that its encoder takes."""
 
     container: Container
+    codec: Codec
     pixels: str
     options: dict[str, Any]
+
+    def check_size(self, size: Size) -> None:
+        """Refuse pictures that the encoder does not take. Raises BadInput."""
+        least = _LEAST_SIDE.get(self.codec, 0)
+        if min(size.width, size.height) < least:
+            raise BadInput(f"A film of {size.width}x{size.height} is too small for {self.codec}, which takes {least} "
+                           "pixels a side or more: name another codec, or a larger size.", field="codec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +135,17 @@ def choose_encoding(destination: PurePath, codec: str | None = None, quality: st
     if chosen is Codec.PRORES:
         profile = _PRORES_PROFILE[grade]
         pixels = "yuv444p10le" if profile == 4 else "yuv422p10le"
-        return Encoding(container, pixels, options | {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"})
+        options |= {"c:v": "prores_ks", "profile:v": profile, "vendor": "apl0"}
+        return Encoding(container, chosen, pixels, options)
     if chosen is Codec.H264:
-        return Encoding(container, "yuv420p", options | _X264[grade])
+        return Encoding(container, chosen, "yuv420p", options | _X264[grade])
     options["crf"] = _CRF[chosen][grade]
     if chosen is Codec.HEVC:
         # Without this tag Apple's players show nothing.
         named = {"tag:v": "hvc1"} if container.muxer in ("mp4", "mov") else {}
-        return Encoding(container, "yuv420p", options | {
+        return Encoding(container, chosen, "yuv420p", options | {
             "c:v": "libx265", "preset": "fast", "x265-params": "log-level=error", **named})
-    return Encoding(container, "yuv420p", options | {"c:v": "libsvtav1", "preset": 8})
+    return Encoding(container, chosen, "yuv420p", options | {"c:v": "libsvtav1", "preset": 8})
 
 
 _WEBP_QUALITY = {Quality.SMALL: 45, Quality.GOOD: 70, Quality.BEST: 88}

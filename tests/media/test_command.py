@@ -21,6 +21,7 @@ from reelflow.media.command import (
     subtitle_arguments,
 )
 from reelflow.media.drawing import Take
+from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
 from reelflow.media.opening import FILM_FORMATS
 from reelflow.media.outputs import Codec, choose_encoding, choose_sounds
@@ -285,6 +286,18 @@ def test_the_name_and_the_codec_choose_the_encoder(name: str, codec: str | None,
 def test_what_does_not_go_together_is_refused(name: str, codec: str | None, quality: str | None, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         choose_encoding(Path(name), codec, quality)
+
+
+@pytest.mark.parametrize(("name", "codec", "size", "least"), [
+    ("a.webm", None, Size(64, 62), 64), ("a.mkv", "av1", Size(48, 36), 64), ("a.mp4", "hevc", Size(16, 14), 16),
+])
+def test_pictures_that_are_too_small_for_a_codec_are_refused_before_anything_is_bought(
+    name: str, codec: str | None, size: Size, least: int
+) -> None:
+    encoding = choose_encoding(Path(name), codec)
+    encoding.check_size(Size(least, least))
+    with pytest.raises(BadInput, match=rf"{size.width}x{size.height} is too small .* takes {least} pixels a side"):
+        encoding.check_size(size)
 
 
 def test_better_quality_is_a_lower_number() -> None:
