@@ -76,7 +76,7 @@ async def make_within(
             ))).to_dict()
 
         _, ask = await asyncio.gather(publish_plan(plan), digest_ask(recipe, path))
-        targets = places.destination.targets(plan, path, need_bytes=2 * plan.source.size_bytes)
+        targets = places.targets(source, plan, need_bytes=2 * plan.source.size_bytes)
         film, shots = None, _room_for_shots(run)
         if not await are_made(places, ask, targets, plan, order):
             # What lies there now is ours, or may be replaced; what comes to lie there meanwhile is neither.

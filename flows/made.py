@@ -46,6 +46,13 @@ class Places:
         folder = work_dir / "films" / (flow_run.id or recipe.name)
         return cls(work_dir, Destination(folder, order.output or "", order.overwrite), None)
 
+    def targets(self, source: str, plan: Plan, *, need_bytes: int) -> tuple[Path, ...]:
+        """Where a plan's outputs are made. Raises BadInput, as `Destination.targets`, where one can't be."""
+        targets = self.destination.targets(plan, plan.source.path, need_bytes=need_bytes)
+        if self.delivery is not None:
+            self.delivery.check_apart(source, targets)
+        return targets
+
     async def first_there(self, targets: tuple[Path, ...]) -> Path | str | None:
         """The first of these files that exists where it is to lie in the end."""
         if self.delivery is not None:
@@ -62,11 +69,11 @@ class Places:
         return receipt if is_ours else None
 
 
-async def were_made(recipe: Recipe, plan: Plan, order: Order) -> bool:
+async def were_made(recipe: Recipe, source: str, plan: Plan, order: Order) -> bool:
     """Whether the very files that a plan makes lie there already, so that making them again costs nothing."""
     async with open_run() as run:
         places = Places.of(run, recipe, order)
-        targets = places.destination.targets(plan, plan.source.path, need_bytes=0)
+        targets = places.targets(source, plan, need_bytes=0)
         if order.refresh or await places.first_there(targets) is None:
             return False
         return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None

@@ -150,7 +150,7 @@ class _Works:
     async def _looked_at(self, clip: BatchClip) -> Looked:
         with folding(), sharing(self.run, _scratch(clip)):
             plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
-            was_made = await were_made(clip.recipe, plan, self.order)
+            was_made = await were_made(clip.recipe, clip.source, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
         staged = plan.source.size_bytes if is_address(clip.source) else 0
         keeps = self.staged_bytes + staged <= self.run.settings.max_source_bytes

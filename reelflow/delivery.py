@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reelflow import remote
 from reelflow.destination import Destination
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, OutputTaken
 from reelflow.receipt import Receipt
 from reelflow.sources import is_address
 
@@ -31,6 +31,13 @@ class Delivery:
     def address(self, target: Path) -> str:
         """Where a file goes."""
         return remote.join(self.prefix, target.relative_to(self.folder).as_posix())
+
+    def check_apart(self, source: str, targets: tuple[Path, ...]) -> None:
+        """Refuse files that would take the place of what they are made of. Raises OutputTaken."""
+        for target in targets:
+            if remote.is_remote(source) and remote.shown(self.address(target)) == remote.shown(source):
+                raise OutputTaken(f"The output {remote.shown(source)} is the source itself: choose another name.",
+                                  field="output")
 
     async def find_existing(self, targets: tuple[Path, ...]) -> str | None:
         """The first of the addresses at which there is a file already."""

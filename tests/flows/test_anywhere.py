@@ -13,6 +13,7 @@ from flows.batch import batch
 from flows.restyle import restyle
 from reelflow import remote
 from reelflow.clip_list import read_rows
+from reelflow.digest import digest_of
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
@@ -107,6 +108,15 @@ async def test_a_film_goes_from_a_bucket_to_a_bucket(
     assert named["uploaded"] == [f"{bucket}/out/mine.mov"]
     with pytest.raises(BadInput, match="Nothing can be written to"):
         await restyle(str(clip), prompt="noir", output="https://example.org/x.mp4")
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_film_is_not_written_over_the_one_that_it_is_made_of(bucket: str, queue: StandIn, clip: Path) -> None:
+    source = f"{bucket}/in/a.mp4"
+    remote.put(clip, source)
+    with pytest.raises(BadInput, match=r"The output s3://bucket/in/a.mp4 is the source itself"):
+        await restyle(source, prompt="noir", output=source, overwrite=True)
+    assert (remote.digest(source), queue.jobs_made) == (digest_of(clip), 0)
 
 
 @pytest.mark.usefixtures("prefect_server")
