@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.failed import joined, reported
-from flows.made import Places, are_made, were_made_meanwhile
+from flows.made import Places, Wanted
 from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
@@ -77,10 +77,10 @@ async def make_within(
 
         _, ask = await asyncio.gather(publish_plan(plan), digest_ask(recipe, path))
         targets = places.targets(source, plan, need_bytes=2 * plan.source.size_bytes)
+        wanted = Wanted(places, ask, targets, plan, order)
         film, shots = None, _room_for_shots(run)
-        if not await are_made(places, ask, targets, plan, order):
-            # What lies there now is ours, or may be replaced; what comes to lie there meanwhile is neither.
-            replaces = order.overwrite or any(target.exists() or target.is_symlink() for target in targets)
+        if not await wanted.are_made():
+            replaces = wanted.replaces
             check_total(plan, limit)
             trail = Trail(run)
             await trail.begin(source, plan)
@@ -88,10 +88,9 @@ async def make_within(
                           shots_in=None if is_folded() else shots)
             plan, takes = await works.done()
             try:
-                film = await _finished(places, ask, recipe, plan, works, takes, targets, shots, replaces=replaces,
-                                       with_pictures=not is_folded() or order.poster is not None)
+                film = await _finished(wanted, plan, works, takes, shots, strict=recipe.strict, replaces=replaces)
             except OutputTaken:
-                if not await were_made_meanwhile(places, ask, targets, plan, order):
+                if not await wanted.were_made_meanwhile():
                     raise
             else:
                 emit_lineage(note().lineage)
@@ -102,24 +101,24 @@ async def make_within(
 
 
 async def _finished(
-    places: Places, ask: str, recipe: Recipe, plan: Plan, works: Works, takes: Takes, targets: tuple[Path, ...],
-    shots: Path, *, replaces: bool, with_pictures: bool,
+    wanted: Wanted, plan: Plan, works: Works, takes: Takes, shots: Path, *, strict: bool, replaces: bool
 ) -> Probe | None:
     """The first of the files that are made now, put in place, noted, and brought to where they are to lie."""
     given = Given(plan.files, current_run().scratch / "steps")
-    finished = await finish_media(plan, takes, given, targets, strict=recipe.strict,
+    with_pictures = not is_folded() or wanted.order.poster is not None
+    finished = await finish_media(plan, takes, given, wanted.targets, strict=strict,
                                   shots_in=shots if with_pictures else None, replaces=replaces)
     film = finished.films[0]
-    note(output=targets[0], outputs=targets,
+    note(output=wanted.targets[0], outputs=wanted.targets,
          warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
          commands={**works.commands, "finish": [list(command) for command in finished.commands]})
     if film is not None:
         note(output_film=describe_film(film))
     report = note(status=RunStatus.COMPLETED)
-    if places.delivery is None:
-        await keep_receipt(ask, plan, report)
+    if (delivery := wanted.places.delivery) is None:
+        await keep_receipt(wanted.ask, plan, report)
     else:
-        note(uploaded=await deliver_files(ask, plan, report, places.delivery), output=None, outputs=())
+        note(uploaded=await deliver_files(wanted.ask, plan, report, delivery), output=None, outputs=())
     return film
 
 

@@ -69,6 +69,68 @@ class Places:
         return receipt if is_ours else None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run was asked for: `ask`, a digest of the recipe and all that goes in, and the files to be made of it."""
+
+    places: Places
+    ask: str
+    targets: tuple[Path, ...]
+    plan: Plan
+    order: Order
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the files may take the place of what lies there now, where `are_made` let that pass: then it is ours,
+        or may be replaced. What comes to lie there meanwhile is neither.
+        """
+        return self.order.overwrite or any(target.exists() or target.is_symlink() for target in self.targets)
+
+    async def are_made(self) -> bool:
+        """Whether the very files lie there already; what was told of them is noted.
+
+        Raises BadInput where something else lies there that may not be replaced.
+        """
+        there = await self.places.first_there(self.targets)
+        if there is None:
+            return False
+        receipt = await self._receipt()
+        if receipt is None and not self.order.overwrite:
+            raise refuse_existing(there)
+        if receipt is None or self.order.refresh:
+            return False
+        delivery = self.places.delivery
+        lie = tuple(delivery.address(target) for target in self.targets) if delivery is not None else ()
+        get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
+                              ", ".join(lie or map(str, self.targets)))
+        told = receipt.report
+        note(
+            status=RunStatus.COMPLETED, paid=Paid.KEPT if self.plan.jobs else None,
+            output=None if lie else self.targets[0], outputs=() if lie else self.targets, uploaded=lie,
+            output_film=told.get("output_film"), job_ids=tuple(told.get("job_ids", ())),
+            warnings=tuple(told.get("warnings", ())), lineage=tuple(map(Made.from_dict, told.get("lineage", ()))),
+        )
+        return True
+
+    async def were_made_meanwhile(self) -> bool:
+        """Whether another run that was asked for just the same has made the files by now; what was told of them is
+        noted, but for what this run has paid.
+        """
+        paid = note().paid
+        for _ in range(_TRIES):
+            # Its receipt comes right behind its files.
+            if await self._receipt() is not None:
+                if not await self.are_made():
+                    return False
+                note(paid=paid)
+                return True
+            await asyncio.sleep(_BETWEEN_SECONDS)
+        return False
+
+    async def _receipt(self) -> Receipt | None:
+        return await self.places.find_receipt(self.ask, self.targets, self.plan)
+
+
 async def were_made(recipe: Recipe, source: str, plan: Plan, order: Order) -> bool:
     """Whether the very files that a plan makes lie there already, so that making them again costs nothing."""
     async with open_run() as run:
@@ -77,48 +139,3 @@ async def were_made(recipe: Recipe, source: str, plan: Plan, order: Order) -> bo
         if order.refresh or await places.first_there(targets) is None:
             return False
         return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None
-
-
-async def were_made_meanwhile(
-    places: Places, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order
-) -> bool:
-    """Whether another run that was asked for just the same has made these files by now; what was told of them is noted,
-    but for what this run has paid.
-    """
-    paid = note().paid
-    for _ in range(_TRIES):
-        # Its receipt comes right behind its files.
-        if await places.find_receipt(ask, targets, plan) is not None:
-            if not await are_made(places, ask, targets, plan, order):
-                return False
-            note(paid=paid)
-            return True
-        await asyncio.sleep(_BETWEEN_SECONDS)
-    return False
-
-
-async def are_made(places: Places, ask: str, targets: tuple[Path, ...], plan: Plan, order: Order) -> bool:
-    """Whether the very files that are asked for lie there already; what was told of them is noted.
-
-    Raises BadInput where something else lies there that may not be replaced.
-    """
-    there = await places.first_there(targets)
-    if there is None:
-        return False
-    receipt = await places.find_receipt(ask, targets, plan)
-    if receipt is None and not order.overwrite:
-        raise refuse_existing(there)
-    if receipt is None or order.refresh:
-        return False
-    delivery = places.delivery
-    lie = tuple(delivery.address(target) for target in targets) if delivery is not None else ()
-    get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
-                          ", ".join(lie or map(str, targets)))
-    told = receipt.report
-    note(
-        status=RunStatus.COMPLETED, paid=Paid.KEPT if plan.jobs else None, output=None if lie else targets[0],
-        outputs=() if lie else targets, uploaded=lie, output_film=told.get("output_film"),
-        job_ids=tuple(told.get("job_ids", ())), warnings=tuple(told.get("warnings", ())),
-        lineage=tuple(map(Made.from_dict, told.get("lineage", ()))),
-    )
-    return True
