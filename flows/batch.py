@@ -14,7 +14,7 @@ from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
-from reelflow.clip_list import read_rows
+from reelflow.clip_list import check_apart, read_rows
 from reelflow.errors import BadInput
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import load_recipe
@@ -98,9 +98,9 @@ async def _batch(
     clips = await asyncio.to_thread(
         find_clips, sources, recipe, job, asked, part, strict=strict, approve=approve)
     folder = batch_folder(order.output or "", sources, clips[0].recipe.name)
-    check_apart(sources, folder)
     if not (order.output and is_address(order.output)):
         order = replace(order, output=str(folder))
+    check_apart(sources, str(order.output))
     title = " · ".join(filter(None, (clips[0].recipe.name, _last(sources), part)))
     return await make_many(clips, order, many, folder / manifest_name(part, estimate=order.estimate), title=title)
 
@@ -150,13 +150,3 @@ def manifest_name(part: str, *, estimate: bool) -> str:
     """The manifest's name: one of its own for each part, since each may be written by another machine."""
     number, of = read_part(part)
     return ("estimate" if estimate else "manifest") + (f"-{number}-of-{of}" if of > 1 else "") + ".jsonl"
-
-
-def check_apart(sources: str, folder: Path) -> None:
-    """Refuse results in the very folder that clips are taken from. Raises BadInput."""
-    if is_address(sources):
-        return
-    there = Path(sources).expanduser().absolute()
-    if there == folder or (there.parent == folder and any(sign in there.name for sign in "*?[")):
-        raise BadInput(f"The results would lie in {folder}, where the clips are taken from, and be taken for clips the "
-                       "next time: choose another output.", field="output")

@@ -19,6 +19,7 @@ from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe
 from reelflow.claims import Claims
+from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
 from reelflow.errors import (
     BadInput,
@@ -33,6 +34,7 @@ from reelflow.errors import (
     SubmitUnknown,
 )
 from reelflow.inbox import Arrival, find_arrivals, put_aside
+from reelflow.legible import shortened
 from reelflow.manifest import Line
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import load_recipe
@@ -42,6 +44,7 @@ from tasks.events import emit_arrival
 from tasks.stop import cancelled_in_order
 
 Job = Literal["restyle", "edit", "tryon", "motion", "image"]
+_LONGEST_STEM = 120  # bytes
 # What is the clip's own fault, or waits for a person; all else (no queue, no key, no money, no disk) may pass.
 _ITS_OWN = (OutputTaken, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
 # Fields whose fault is no clip's.
@@ -93,6 +96,7 @@ async def inbox(
     asked = {name: value for name, value in given.items() if value not in (None, "")}
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
+    check_apart(inbox, outbox)
     where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
     return await cancelled_in_order(_emptied(
         where, found, Order(outbox, max_cost_usd=max_cost_usd), many,
@@ -152,7 +156,8 @@ class _Taking:
             key = _key(self._inbox, content, self._recipe.model_dump_json())
             if await self._claims.take(key, arrival.name):
                 number = len(self.clips) + 1
-                name = f"{source_stem(arrival.source)}-{content[:8]}"
+                # What is made of it is named after it, and with more behind that.
+                name = f"{shortened(source_stem(arrival.source), _LONGEST_STEM)}-{content[:8]}"
                 self.clips.append(BatchClip(number, arrival.source, name, self._recipe))
                 self._taken[number] = (arrival, (lies, key))
                 emit_arrival(self._inbox, arrival, name)

@@ -71,6 +71,25 @@ def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
     return rows
 
 
+def check_apart(sources: str, results: str) -> None:
+    """Refuse results right where clips are taken from, a folder or a prefix each: they would be taken for clips, and
+    made into more. Raises BadInput.
+    """
+    if sources.lower().endswith(LISTS):
+        return
+    there, here = (remote.place_of(where) for where in (_folder_of(sources), results))
+    if here == there or ("**" in sources and here.startswith(f"{there}/")):
+        raise BadInput(f"The results would lie in {show_source(results)}, where the clips are taken from, and be taken "
+                       "for clips the next time: choose another output.", field="output")
+
+
+def _folder_of(sources: str) -> str:
+    """The folder, or the prefix, that a glob begins at; another one as it is."""
+    if not _has_magic(sources) or (not is_address(sources) and Path(sources).expanduser().exists()):
+        return sources
+    return sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")].rpartition("/")[0] or "."
+
+
 def _is_clip(source: str, where: str, pictures: bool) -> bool:
     """Whether a name is a clip's; a glob that says how names end means it."""
     name = source.rpartition("/")[2].lower()
@@ -103,7 +122,7 @@ def _listed(where: str) -> tuple[Row, ...]:
         elif kind == "jsonl":
             found = _json_rows(text)
         else:
-            found = [Row(line.strip(), {}, number) for number, line in enumerate(text.splitlines(), 1)
+            found = [Row(line.strip(), {}, number) for number, line in enumerate(_lines_of(text), 1)
                      if line.strip() and not line.lstrip().startswith("#")]
     except (csv.Error, ValueError) as error:
         raise BadInput(f"The list {show_source(where)} can't be read: {error}.", field="sources") from None
@@ -142,9 +161,14 @@ def _csv_rows(text: str) -> list[Row]:
     return rows
 
 
+def _lines_of(text: str) -> list[str]:
+    """The lines of a list: not `splitlines`, since a prompt in JSON may hold what that takes for the end of a line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _json_rows(text: str) -> list[Row]:
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_lines_of(text), 1):
         if not line.strip():
             continue
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import logging
 import os
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,20 +65,28 @@ async def put_aside(inbox: str, arrival: Arrival, why: str) -> str:
 
 def _put_aside(inbox: str, arrival: Arrival, why: str) -> str:
     if remote.is_remote(inbox):
-        there = remote.join(inbox, f"{ASIDE}/{arrival.name}")
+        there = next(place for name in _names(arrival.name)
+                     if remote.look_at(place := remote.join(inbox, f"{ASIDE}/{name}"), field="inbox") is None)
         remote.move(arrival.source, there)
         remote.write(f"{there}.txt", f"{why}\n".encode())
         return there
     try:
         folder = Path(inbox) / ASIDE
         folder.mkdir(exist_ok=True)
-        target = folder / arrival.name
-        (folder / f"{arrival.name}.txt").write_text(f"{why}\n", "utf-8")
+        target = next(one for name in _names(arrival.name) if not os.path.lexists(one := folder / name))
+        target.with_name(f"{target.name}.txt").write_text(f"{why}\n", "utf-8")
         shutil.move(arrival.source, target)
     except OSError as error:
         raise BadInput(f"{arrival.source} can't be moved to {inbox}/{ASIDE}: {error.strerror}.",
                        field="inbox") from None
     return str(target)
+
+
+def _names(name: str) -> Iterator[str]:
+    """A name, and others for what has the name of one that lies there already."""
+    yield name
+    stem, dot, suffix = name.rpartition(".")
+    yield from (f"{stem}-{number}{dot}{suffix}" for number in itertools.count(2))
 
 
 def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
@@ -87,14 +97,14 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
     if remote.is_remote(inbox):
         found = [Arrival(one.address, one.size_bytes, one.mark) for one in remote.list_files(inbox, field="inbox")]
     else:
-        folder = Path(inbox).expanduser().absolute()
         try:
-            found = [Arrival(str(path), lies.st_size, str(lies.st_mtime_ns)) for path in sorted(folder.iterdir())
-                     if (lies := _stat_of(path)) is not None]
+            paths = sorted(Path(inbox).expanduser().absolute().iterdir())
         except FileNotFoundError:
             raise BadInput(f"There is no folder {inbox}: name one that clips arrive in.", field="inbox") from None
         except OSError as error:
             raise BadInput(f"The inbox {inbox} can't be read: {error.strerror}.", field="inbox") from None
+        found = [Arrival(str(path), lies.st_size, str(lies.st_mtime_ns)) for path in paths
+                 if (lies := _stat_of(path)) is not None]
     clips = [one for one in found if _is_clip(one.name.lower(), endings) and one.size_bytes]
     for one in clips:
         if not is_legible(one.source):
@@ -104,12 +114,15 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
 
 
 def _stat_of(path: Path) -> os.stat_result | None:
-    """What a regular file is like; None of anything else, of one that was taken away just now, of a link to nothing."""
+    """What a regular file is like; None of anything else, of one that was taken away just now, of a link to nothing.
+
+    What may not be looked at is passed over too, and told in the log.
+    """
     try:
         found = path.stat()
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise
+            logger.warning("%s stays in the inbox: it can't be read (%s).", legible(str(path)), error.strerror)
         return None
     return found if stat.S_ISREG(found.st_mode) else None
 

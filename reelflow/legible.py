@@ -16,3 +16,8 @@ def is_legible(name: str) -> bool:
 def legible(name: str) -> str:
     """A name as it can be shown: a mark stands for each byte that is no text."""
     return _NO_TEXT.sub("\ufffd", name)
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many bytes: its beginning, where it is longer."""
+    return name.encode("utf-8", "surrogateescape")[:most].decode("utf-8", "ignore")

@@ -115,7 +115,8 @@ def opened_manifest(path: Path) -> Iterator[Manifest]:
 def read_manifest(path: Path) -> tuple[dict[str, Any], ...]:
     """The lines of a manifest. Raises BadInput where it can't be read."""
     try:
-        return tuple(json.loads(line) for line in path.read_text("utf-8").splitlines())
+        # Not `splitlines`: a prompt may hold a sign, such as U+2028, that it takes for the end of a line.
+        return tuple(json.loads(line) for line in path.read_text("utf-8").split("\n") if line)
     except (OSError, ValueError) as error:
         raise BadInput(f"The manifest {path} can't be read: {error}.", field="manifest") from None
 

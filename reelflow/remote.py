@@ -45,6 +45,12 @@ def join(prefix: str, name: str) -> str:
     return f"{prefix.rstrip('/')}/{name}"
 
 
+def place_of(address: str) -> str:
+    """An address, or a folder's path, as it can be held against others."""
+    scheme, sign, rest = address.rpartition("://")
+    return f"{scheme.lower()}{sign}{rest.strip('/')}" if sign else str(Path(address).expanduser().resolve())
+
+
 def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...]:
     """The files right below a prefix, or those that fit a glob, by name. Raises BadInput."""
     with _opened(address, field) as (system, path, scheme):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -43,11 +43,11 @@ class Settings(BaseSettings):
     )
 
     api_key: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("DECART_API_KEY", "api_key"),
+        None, validation_alias="DECART_API_KEY",
         description="The key; never printed, logged or stored. Without it and without an address: the stand-in."
     )
     base_url: str | None = Field(
-        None, validation_alias=AliasChoices("DECART_BASE_URL", "base_url"),
+        None, validation_alias="DECART_BASE_URL",
         description="Another queue with the same wire; else Decart's."
     )
 
@@ -174,7 +174,4 @@ def _check_names() -> None:
 def _names() -> Iterator[str]:
     """The settings as they are named outside."""
     for name, field in Settings.model_fields.items():
-        if isinstance(field.validation_alias, AliasChoices):
-            yield str(field.validation_alias.choices[0])
-        else:
-            yield f"{Settings.model_config['env_prefix']}{name}"
+        yield str(field.validation_alias or f"{Settings.model_config['env_prefix']}{name}")

@@ -37,6 +37,22 @@ def test_the_environment_goes_before_the_env_file(tmp_path: Path, monkeypatch: p
     assert (settings.api_key.get_secret_value(), settings.poll_seconds, settings.max_attempts) == (SECRET, 3.0, 2)
 
 
+@pytest.mark.parametrize("named", ["environment", "file"])
+def test_a_key_and_an_address_of_another_program_are_not_taken_for_decart_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("API_KEY", SECRET), ("BASE_URL", "/app/"), ("WORK_DIR", "/app"), ("api_key", SECRET)):
+        if named == "file":
+            with (tmp_path / ".env").open("a") as file:
+                file.write(f"{name}={value}\n")
+        else:
+            monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert (settings.uses_standin, settings.api_key, settings.base_url) == (True, None, None)
+    assert settings.work_dir != Path("/app")
+
+
 @pytest.mark.parametrize(("name", "value"), [
     ("REELFLOW_POLL_SECONDS", "soon"), ("DECART_BASE_URL", "ftp://queue"), ("REELFLOW_MODELS", "not json"),
     ("REELFLOW_UNKNOWN_POLICY", "guess"), ("REELFLOW_MAX_COST_USD", "-1"),

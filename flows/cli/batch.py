@@ -12,6 +12,7 @@ from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import check_prefect_home, run_until_stopped, with_log
 from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
 from reelflow.batch import JOBS, models_of
+from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import expect_files
@@ -120,7 +121,7 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
 
 async def _preflight(parameters: dict[str, Any]) -> None:
     """Everything that can be refused before Prefect is started: the list, each row, limits, models, files, queue."""
-    from flows.batch import batch_folder, check_apart, find_clips
+    from flows.batch import find_clips
     from flows.many import Many
 
     settings = read_settings()
@@ -129,7 +130,7 @@ async def _preflight(parameters: dict[str, Any]) -> None:
     clips = await asyncio.to_thread(
         find_clips, parameters["sources"], parameters["recipe"], parameters["job"], parameters["parameters"],
         parameters["part"], strict=parameters["strict"], approve=parameters["approve"])
-    check_apart(parameters["sources"], batch_folder(parameters["output"], parameters["sources"], clips[0].recipe.name))
+    check_apart(parameters["sources"], parameters["output"])
     models: dict[str, None] = {}
     for recipe in {clip.recipe.model_dump_json(): clip.recipe for clip in clips}.values():
         check_models(recipe, settings.model_table)

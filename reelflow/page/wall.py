@@ -113,7 +113,7 @@ def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
         BadInput: it can't be read, or a line is no JSON object of a clip.
     """
     try:
-        lines = manifest.read_text("utf-8").splitlines()
+        lines = manifest.read_text("utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"The manifest {manifest} can't be read: {error}.", field="manifest") from None
     found: dict[str, ClipLine] = {}

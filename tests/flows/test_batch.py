@@ -28,6 +28,7 @@ from flows.cli.terminal import EACH_SECONDS, Lines
 from flows.many import Many, make_many
 from flows.order import Order
 from reelflow.batch import BatchClip
+from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed, OverBudget, ReelflowError
 from reelflow.manifest import Line, read_manifest
 from reelflow.media.probe import probe
@@ -240,9 +241,35 @@ async def test_what_can_t_be_used_is_refused_before_anything_is_bought(
     assert queue.posts == 0
 
 
-async def test_results_where_the_clips_are_are_refused(queue: StandIn, clips: Path) -> None:
+@pytest.mark.parametrize(("sources", "output"), [
+    ("{clips}/*.mp4", "{clips}"), ("{clips}", "{clips}/../in/"), ("{clips}/**/*.mp4", "{clips}/out"),
+    ("s3://bucket/in/*.mp4", "S3://bucket/in"), ("memory://bucket/in", "memory:///bucket/in/"),
+])
+def test_results_where_the_clips_are_are_refused(clips: Path, sources: str, output: str) -> None:
+    sources, output = (where.format(clips=clips) for where in (sources, output))
     with pytest.raises(BadInput, match="be taken for clips the next time"):
-        await batch(f"{clips}/*.mp4", job="restyle", prompt="x", output=str(clips))
+        check_apart(sources, output)
+    check_apart(sources, f"{clips}-made")
+
+
+def test_results_may_lie_beside_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "in [1]").mkdir()
+    check_apart(str(tmp_path / "in [1]"), str(tmp_path))
+
+
+async def test_a_batch_into_the_folder_of_its_clips_is_refused(queue: StandIn, clips: Path) -> None:
+    with pytest.raises(BadInput, match="be taken for clips the next time"):
+        await batch(str(clips), job="restyle", prompt="x", output=str(clips))
+    assert queue.posts == 0
+
+
+async def test_a_prompt_may_hold_what_some_take_for_the_end_of_a_line(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    told = await batch(f"{clips}/clip-1.mp4", job="restyle", prompt="film noir\u2028hard shadows\x85",
+                       output=str(tmp_path / "out"))
+    (line,) = read_manifest(Path(told["manifest"]))
+    assert (line["status"], Path(told["page"]).exists(), queue.jobs_made) == ("completed", True, 1)
 
 
 async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips: Path, tmp_path: Path) -> None:

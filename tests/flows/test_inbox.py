@@ -12,8 +12,8 @@ import pytest
 from working import events_of
 
 from flows.inbox import inbox
-from reelflow.errors import ClipsFailed, QueueUnreachable
-from reelflow.inbox import find_arrivals
+from reelflow.errors import BadInput, ClipsFailed, QueueUnreachable
+from reelflow.inbox import find_arrivals, put_aside
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn
@@ -68,6 +68,48 @@ async def test_a_clip_whose_name_is_no_text_stays_and_is_told(
     found = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
     assert [arrival.name for arrival in found] == ["a.mp4"]
     assert "caf\ufffd.mp4 stays in the inbox" in caplog.text
+
+
+async def test_a_link_that_leads_to_what_may_not_be_read_keeps_no_other_clip_from_being_taken(
+    arriving: Path, clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    # A loop, and a name that no disk has: root, whom the tests may run as, may read all else.
+    (arriving / "loop.mp4").symlink_to("loop.mp4")
+    (arriving / "b.mp4").symlink_to(tmp_path / ("x" * 300))
+    found = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
+    assert [arrival.name for arrival in found] == ["a.mp4"]
+    assert "b.mp4 stays in the inbox: it can't be read (File name too long)" in caplog.text
+    assert "loop" not in caplog.text
+
+
+async def test_what_is_put_aside_takes_nothing_else_s_place(arriving: Path) -> None:
+    for content in ("one", "two"):
+        (arriving / "a.mp4").write_text(content)
+        (arrival,) = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
+        await put_aside(str(arriving), arrival, f"why {content}")
+    aside = {path.name: path.read_text().strip() for path in (arriving / "failed").iterdir()}
+    assert aside == {"a.mp4": "one", "a.mp4.txt": "why one", "a-2.mp4": "two", "a-2.mp4.txt": "why two"}
+
+
+async def test_results_that_would_be_taken_for_clips_are_refused(arriving: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(arriving)
+    for outbox in (arriving, tmp_path / "link", arriving / ".." / "in"):
+        with pytest.raises(BadInput, match="where the clips are taken from"):
+            await inbox(str(arriving), str(outbox), job="restyle", prompt="noir")
+    with pytest.raises(BadInput, match=r"would lie in s3://bucket/in/, where"):
+        await inbox("s3://bucket/in", "s3://bucket/in/", job="restyle", prompt="noir")
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_clip_with_a_name_as_long_as_names_can_be_is_made(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    bring(clip, arriving / f"{'画' * 83}.mp4")
+    told = await run(arriving, tmp_path)
+    (line,) = read_manifest(Path(told["manifest"]))
+    assert Path(line["outputs"][0]).name.startswith("画" * 40 + "-")
+    assert queue.jobs_made == 1
 
 
 @pytest.mark.usefixtures("prefect_server")
