@@ -7,10 +7,10 @@ import itertools
 import json
 from typing import Any, Literal
 
-from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 
+from flows.asked import asked
 from flows.film import make_films, plan_films
 from flows.order import Order
 from reelflow.errors import Declined, Unapproved
@@ -21,8 +21,6 @@ from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
 from reelflow.settings import read_settings
 from tasks.report import publish_plan
-
-WAIT_SECONDS = 7 * 86_400
 
 
 class Approval(RunInput):
@@ -56,10 +54,8 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         if not deployment.id:
             raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {price}: look at it, and run "
                              "the same again with --yes.")
-        answer = await asuspend_flow_run(
-            wait_for_input=Approval.with_initial_data(description=_asked(shown, jobs, price)), timeout=WAIT_SECONDS,
-            key=f"approve-{_digest(recipe, plan, shown)}-{round_}",
-        )
+        answer = await asked(Approval.with_initial_data(description=_question(shown, jobs, price)),
+                             key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
         if answer.decision == "approve":
@@ -69,7 +65,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     raise AssertionError("the rounds end by an answer")
 
 
-def _asked(shown: dict[str, Any], jobs: str, price: str) -> str:
+def _question(shown: dict[str, Any], jobs: str, price: str) -> str:
     return (
         f"**The preview is made** ({shown['output']}): before and after are on this run's *Artifacts* tab.\n\n"
         f"The whole is **{jobs}, {price}**. Nothing of it is bought before you choose:\n\n"

@@ -6,17 +6,15 @@ import itertools
 from typing import Literal
 
 from prefect import get_run_logger
-from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 
+from flows.asked import asked
 from reelflow.errors import BadInput, Decided, LedgerFault, SubmitUnknown
 from reelflow.job.decision import decide_as_seen
 from reelflow.job.entry import State
 from tasks.folded import is_folded
 from tasks.run import Run
-
-WAIT_SECONDS = 7 * 86_400
 
 
 class LostReply(RunInput):
@@ -35,10 +33,10 @@ def can_ask(run: Run) -> bool:
 
 
 async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
-    """Suspend this run until somebody has decided, and write the decision into the ledger.
+    """Suspend this run until somebody has decided (see `asked`), and write the decision into the ledger.
 
-    The run's process ends here; when it is resumed the flow begins anew, comes here again, and finds the answer. Where
-    another run's person was faster there is nothing to ask, or the answer comes too late: this run goes on with that.
+    Where another run's person was faster there is nothing to ask, or the answer comes too late: this run goes on with
+    that.
     """
     try:
         entry = await run.ledger.find(unknown.key or "")
@@ -56,10 +54,8 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
     )
     for round_ in itertools.count():
         # An answer is kept under its key for as long as the run lives, so a question that is put again has another.
-        answer = await asuspend_flow_run(
-            wait_for_input=LostReply.with_initial_data(description=told), timeout=WAIT_SECONDS,
-            key=f"lost-reply-{(entry.purchase or entry.key)[:24]}-{round_}",
-        )
+        answer = await asked(LostReply.with_initial_data(description=told),
+                             key=f"lost-reply-{(entry.purchase or entry.key)[:24]}-{round_}")
         if answer.decision == "adopt" and not (answer.job_id or "").strip():
             told = f"**The job id is missing:** to adopt a job, give the id that the queue shows.\n\n{told}"
             continue

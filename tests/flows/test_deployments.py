@@ -19,7 +19,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Cancelling, Scheduled
+from prefect.states import Cancelling, Crashed, Scheduled
 from working import ENDED, PREFECT, running_worker, start, until, worker_process
 
 from flows.cli.waiting import answer_run
@@ -324,6 +324,38 @@ async def test_another_prompt_makes_another_preview(
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
     assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30
+
+
+async def test_an_approved_run_that_is_taken_up_again_finds_the_answer(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    run = await preview(clip, tmp_path / "out", worker)
+    queue.faults.add("content-500=5")
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Failed", 2), worker.read_text()[-3000:]
+    run = await taken_up(run, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
+
+
+async def test_a_run_that_was_taken_for_dead_while_it_waited_asks_once_more(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    run = await preview(clip, tmp_path / "out", worker)
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Crashed())
+    run = await taken_up(run, worker)
+    assert (run.state_name, queue.jobs_made) == ("Suspended", 1), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
+
+
+async def taken_up(run: FlowRun, worker: Path) -> FlowRun:
+    """The run once it has ended or waits for a person, after it was scheduled anew as the automation does it."""
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"))
+    return await until(run, {"Suspended", *ENDED}, worker)
 
 
 @contextlib.contextmanager
