@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from decimal import Decimal
 from typing import Any, Literal
 
 from prefect.input import RunInput
@@ -13,6 +14,7 @@ from prefect.runtime import deployment
 from flows.asked import asked
 from flows.film import make_films, plan_films
 from flows.order import Order
+from reelflow.compile import compile_recipe
 from reelflow.errors import Declined, Unapproved
 from reelflow.lineage import Stage
 from reelflow.plan import Plan
@@ -45,16 +47,18 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         return recipe
     for round_ in itertools.count():
         plan, known = await plan_films(recipe, source, order=order)
-        check_total(plan, read_limit(order.max_cost_usd, read_settings()))
         previewed = excerpt(recipe, plan.source, known)
+        # From the command line the preview is a run of its own.
+        price = _preview_usd(plan, compile_recipe(previewed, plan.source, known)) if deployment.id else Decimal(0)
+        check_total(plan, read_limit(order.max_cost_usd, read_settings()), previews_usd=(round_ + 1) * price)
         shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
         await publish_plan(plan)
-        price = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
+        told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
         jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
         if not deployment.id:
-            raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {price}: look at it, and run "
+            raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {told}: look at it, and run "
                              "the same again with --yes.")
-        answer = await asked(Approval.with_initial_data(description=_question(shown, jobs, price)),
+        answer = await asked(Approval.with_initial_data(description=_question(shown, jobs, told)),
                              key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
@@ -63,6 +67,12 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         if answer.prompt.strip():
             recipe = with_prompt(recipe, answer.prompt.strip())
     raise AssertionError("the rounds end by an answer")
+
+
+def _preview_usd(plan: Plan, previewed: Plan) -> Decimal:
+    """What a preview costs besides the whole: nothing where all goes to the model, so that it is the same job."""
+    is_same = previewed.jobs[0].prepare.frames == plan.jobs[0].prepare.frames
+    return Decimal(0) if is_same else previewed.cost_usd or Decimal(0)
 
 
 def _question(shown: dict[str, Any], jobs: str, price: str) -> str:

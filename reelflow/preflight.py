@@ -56,24 +56,27 @@ def read_limit(max_cost_usd: float | None, settings: Settings) -> Decimal | None
     return min((limit for limit in (own, settings.max_cost_usd) if limit is not None), default=None)
 
 
-def check_total(plan: Plan, limit: Decimal | None) -> None:
+def check_total(plan: Plan, limit: Decimal | None, *, previews_usd: Decimal = Decimal(0)) -> None:
     """Refuse a plan of several jobs whose sum goes over the run's limit, before the first of them is bought.
 
-    A single job is held against the limit when it is bought, by what the ledger knows.
+    A single job is held against the limit when it is bought, by what the ledger knows. `previews_usd` is what the same
+    run pays for previews of it.
 
     Raises:
         OverBudget: the price is over the limit, or is not known.
     """
-    if limit is None or plan.purchases < 2:
+    if limit is None or (plan.purchases < 2 and not previews_usd):
         return
     if plan.cost_usd is None:
         unpriced = next(job.model.name for job in plan.jobs if job.cost_usd is None)
         raise OverBudget(f"The price of {unpriced} is not known, so it can't be held against the limit max_cost_usd of "
                          f"{limit} USD: give it a price in REELFLOW_MODELS, or take the limit away.")
-    if plan.cost_usd > limit:
-        raise OverBudget(f"The {plan.purchases} jobs would cost {plan.cost_usd.normalize():f} USD, and the limit "
-                         f"max_cost_usd is {limit.normalize():f} USD: nothing was sent. Shorten the clip or raise the "
-                         "limit.")
+    if (cost := plan.cost_usd + previews_usd) > limit:
+        jobs = f"The {plan.purchases} jobs" if plan.purchases > 1 else "The job"
+        more = f", {previews_usd.normalize():f} of it for previews" if previews_usd else ""
+        sent = "nothing more is sent" if previews_usd else "nothing was sent"
+        raise OverBudget(f"{jobs} would cost {cost.normalize():f} USD{more}, and the limit max_cost_usd is "
+                         f"{limit.normalize():f} USD: {sent}. Shorten the clip or raise the limit.")
 
 
 async def probe_files(recipe: Recipe) -> dict[Path, Probe]:

@@ -278,11 +278,13 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
 
 
+PREVIEWED = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
+             "outputs": [{"path": "{stem}.mp4"}]}
+
+
 async def preview(clip: Path | str, output: Path, worker: Path) -> FlowRun:
     """A run of the pipeline that has made its preview and waits for a person."""
-    asked = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
-             "outputs": [{"path": "{stem}.mp4"}]}
-    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=asked, output=f"{output}/"),
+    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{output}/"),
                       {"Suspended", *ENDED}, worker)
     assert run.state_name == "Suspended", worker.read_text()[-3000:]
     return run
@@ -310,6 +312,15 @@ async def test_a_preview_waits_for_a_person_who_answers_on_the_command_line(
         assert {part.name: part.text for part in queue.received[-1].parts}["prompt"] == "neon city"
     else:
         assert queue.jobs_made == 1 and "refused the run" in str(run.state and run.state.message)
+
+
+async def test_no_preview_is_bought_where_it_and_the_whole_go_over_the_limit(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{tmp_path}/",
+                                  max_cost_usd=0.012), {"Suspended", *ENDED}, worker)
+    assert run.state_name == "Failed", worker.read_text()[-3000:]
+    assert "would cost 0.0132 USD, 0.0032 of it for previews" in str(run.state and run.state.message) and queue.posts == 0
 
 
 async def test_another_prompt_makes_another_preview(
