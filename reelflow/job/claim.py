@@ -138,9 +138,10 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
     if limits.per_run is None and limits.per_day is None:
         return
     begin_of_day = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    for limit, name, period, spent_within, within in (
-        (limits.per_run, "max_cost_usd", "this run", _SPENT_BY_RUN, terms.flow_run_id),
-        (limits.per_day, "max_cost_per_day_usd", "today (UTC)", _SPENT_SINCE, begin_of_day),
+    for limit, name, period, otherwise, spent_within, within in (
+        (limits.per_run, "max_cost_usd", "by this run", "Shorten the clip", _SPENT_BY_RUN, terms.flow_run_id),
+        (limits.per_day, "max_cost_per_day_usd", "today (UTC)", "Wait until tomorrow (UTC)", _SPENT_SINCE,
+         begin_of_day),
     ):
         if limit is None:
             continue
@@ -161,10 +162,13 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
                 "limit away, or wait until it counts anew."
             )
         if spent + intent.cost > limit:
-            raise OverBudget(
-                f"This would cost {_usd(intent.cost)} USD, and {_usd(spent)} USD of the limit {name} of {_usd(limit)} "
-                f"USD are spent {period} already: nothing was sent. Shorten the clip or raise the limit."
-            )
+            whole = f"the limit {name} is {_usd(limit)} USD"
+            if spent:
+                whole += f", of which {_usd(spent)} USD are spent {period} already"
+            # However little is spent, a day does not make room for what costs more than all of it.
+            instead = otherwise if intent.cost <= limit else "Shorten the clip"
+            raise OverBudget(f"This would cost {_usd(intent.cost)} USD, and {whole}: nothing was sent. {instead}, or "
+                             "raise the limit.")
 
 
 def _usd(amount: Decimal) -> str:

@@ -320,7 +320,8 @@ async def test_no_preview_is_bought_where_it_and_the_whole_go_over_the_limit(
     run = await until(await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{tmp_path}/",
                                   max_cost_usd=0.012), {"Suspended", *ENDED}, worker)
     assert run.state_name == "Failed", worker.read_text()[-3000:]
-    assert "would cost 0.0132 USD, 0.0032 of it for previews" in str(run.state and run.state.message) and queue.posts == 0
+    assert "would cost 0.0132 USD, 0.0032 of it for previews" in str(run.state and run.state.message)
+    assert queue.posts == 0
 
 
 async def test_another_prompt_makes_another_preview(
