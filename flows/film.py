@@ -15,6 +15,7 @@ from flows.works import Works
 from reelflow.compile import Known, compile_recipe
 from reelflow.errors import OutputTaken
 from reelflow.media.command import Takes
+from reelflow.media.finish import Finished
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
@@ -104,22 +105,30 @@ async def _finished(
     wanted: Wanted, plan: Plan, works: Works, takes: Takes, shots: Path, *, strict: bool, replaces: bool
 ) -> Probe | None:
     """The first of the files that are made now, put in place, noted, and brought to where they are to lie."""
-    given = Given(plan.files, current_run().scratch / "steps")
+    delivery, lineage = wanted.places.delivery, note().lineage
+    made: dict[str, Any] = {"status": RunStatus.COMPLETED, "output": wanted.targets[0], "outputs": wanted.targets}
+
+    async def kept(finished: Finished, parts: tuple[Path, ...]) -> None:
+        nonlocal lineage
+        film = finished.films[0]
+        report = note(
+            output_film=None if film is None else describe_film(film),
+            warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
+            commands={**works.commands, "finish": [list(command) for command in finished.commands]})
+        if delivery is None:
+            lineage = await keep_receipt(wanted.ask, plan, replace(report, **made), parts)
+
     with_pictures = not is_folded() or wanted.order.poster is not None
-    finished = await finish_media(plan, takes, given, wanted.targets, strict=strict,
-                                  shots_in=shots if with_pictures else None, replaces=replaces)
-    film = finished.films[0]
-    note(output=wanted.targets[0], outputs=wanted.targets,
-         warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
-         commands={**works.commands, "finish": [list(command) for command in finished.commands]})
-    if film is not None:
-        note(output_film=describe_film(film))
-    report = note(status=RunStatus.COMPLETED)
-    if (delivery := wanted.places.delivery) is None:
-        await keep_receipt(wanted.ask, plan, report)
-    else:
+    finished = await finish_media(
+        plan, takes, Given(plan.files, current_run().scratch / "steps"), wanted.targets, strict=strict,
+        shots_in=shots if with_pictures else None, replaces=replaces, on_whole=kept)
+    report = note(lineage=lineage, **made)
+    if delivery is not None:
+        if not replaces and (there := await wanted.places.first_there(wanted.targets)) is not None:
+            raise OutputTaken(f"The output {there} has been written by another run meanwhile: choose another name.",
+                              field="output")
         note(uploaded=await deliver_files(wanted.ask, plan, report, delivery), output=None, outputs=())
-    return film
+    return finished.films[0]
 
 
 def _room_for_shots(run: Run) -> Path:

@@ -118,7 +118,7 @@ class Wanted:
         """
         paid = note().paid
         for _ in range(_TRIES):
-            # Its receipt comes right behind its files.
+            # Its receipt is there before its files, but those get their names one after another.
             if await self._receipt() is not None:
                 if not await self.are_made():
                     return False

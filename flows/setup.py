@@ -22,8 +22,11 @@ POOL = "reelflow"
 QUEUES = {"interactive": 1, "batch": 2}
 """The queues and their priority: a worker takes what a person waits for before the work of the night."""
 
+JOBS_AT_ONCE = 10
 HEARTBEAT_SECONDS = 30
 """How often a deployment's run shows that it lives; `prefect.yaml` sets it."""
+
+_LONGEST_SILENCE = 86_400
 
 SILENT = "reelflow: a run that shows no sign of life is taken up again"
 CRASHED = "reelflow: a run whose process died is taken up again"
@@ -34,11 +37,12 @@ LATE = "reelflow: a run is late"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How Prefect is to be set up: jobs in flight for the key, seconds after which a silent run is taken for dead, and
-    the notification block (type/name) that people are told through (None: nobody is told).
+    """How Prefect is to be set up: jobs in flight for the key (None: as it is, or JOBS_AT_ONCE), seconds after which a
+    silent run is taken for dead, and the notification block (type/name) that people are told through (None: nobody is
+    told).
     """
 
-    jobs_at_once: int = 10
+    jobs_at_once: int | None = None
     dead_after: float = 120.0
     notify: str | None = None
 
@@ -47,24 +51,28 @@ async def set_up(settings: Settings, wanted: Wanted) -> list[tuple[str, str]]:
     """Make or bring up to date all of it; gives each thing and what it is now.
 
     Raises:
-        BadInput: no server is named, or there is no such notification block.
+        BadInput: no server is named, a number can't be used, or there is no such notification block.
     """
     if get_current_settings().api.url is None:
         raise BadInput("No Prefect server is named: set PREFECT_API_URL.", field="PREFECT_API_URL")
-    if wanted.dead_after < 3 * HEARTBEAT_SECONDS:
+    if wanted.jobs_at_once is not None and wanted.jobs_at_once < 1:
+        raise BadInput(f"jobs_at_once must be 1 or more, and is {wanted.jobs_at_once}: with less no job would ever be "
+                       "sent.", field="jobs_at_once")
+    if not 3 * HEARTBEAT_SECONDS <= wanted.dead_after <= _LONGEST_SILENCE:
         raise BadInput(f"A run shows each {HEARTBEAT_SECONDS} s that it lives: give --dead-after at least "
-                       f"{3 * HEARTBEAT_SECONDS}.", field="dead_after")
+                       f"{3 * HEARTBEAT_SECONDS}, and at most {_LONGEST_SILENCE}.", field="dead_after")
     async with get_client() as client:
         await _pool(client)
         for name, priority in QUEUES.items():
             await _queue(client, name, priority)
-        await client.upsert_global_concurrency_limit_by_name(settings.jobs_limit, wanted.jobs_at_once)
+        jobs_at_once = wanted.jobs_at_once or await _jobs_at_once(client, settings.jobs_limit)
+        await client.upsert_global_concurrency_limit_by_name(settings.jobs_limit, jobs_at_once)
         automations = await _automations(client, wanted)
         for automation in automations:
             await _automation(client, automation)
     return [
         ("work pool", f"{POOL} (process)"), ("queues", ", ".join(QUEUES)),
-        ("limit", f"{settings.jobs_limit}: {wanted.jobs_at_once} jobs in flight"),
+        ("limit", f"{settings.jobs_limit}: {jobs_at_once} jobs in flight"),
         *(("automation", automation.name) for automation in automations),
     ]
 
@@ -85,6 +93,14 @@ async def _queue(client: PrefectClient, name: str, priority: int) -> None:
         await client.create_work_queue(name, work_pool_name=POOL, priority=priority)
     else:
         await client.update_work_queue(found.id, priority=priority)
+
+
+async def _jobs_at_once(client: PrefectClient, limit: str) -> int:
+    """What was set before: to bring the rest up to date changes no limit."""
+    try:
+        return (await client.read_global_concurrency_limit_by_name(limit)).limit
+    except ObjectNotFound:
+        return JOBS_AT_ONCE
 
 
 async def _automations(client: PrefectClient, wanted: Wanted) -> list[AutomationCore]:

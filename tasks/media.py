@@ -23,7 +23,7 @@ from reelflow.measure import Found, Measure, What
 from reelflow.media.analysis import paint
 from reelflow.media.command import Shot, Takes
 from reelflow.media.drawing import Take
-from reelflow.media.finish import Finished, finish
+from reelflow.media.finish import Finished, OnWhole, finish
 from reelflow.media.joining import OnPiece
 from reelflow.media.media_step import Given
 from reelflow.media.picture import write_poster
@@ -208,7 +208,7 @@ async def take_result(
 @task(task_run_name="{plan.finish.title}", cache_policy=NO_CACHE)
 async def finish_media(
     plan: Plan, takes: Takes, given: Given, destinations: tuple[Path, ...], *, strict: bool = False,
-    shots_in: Path | None = None, replaces: bool = True,
+    shots_in: Path | None = None, replaces: bool = True, on_whole: OnWhole | None = None,
 ) -> Finished:
     """Make the files that are handed over: one ffmpeg pass, which leaves pictures of the first film on its way."""
     run = current_run()
@@ -221,11 +221,13 @@ async def finish_media(
             reached(Boundary.IN_FINISH)
             follow(progress)
 
-        return await finish(
+        finished = await finish(
             plan.finish, takes, given, destinations, source=plan.source, ffmpeg=run.ffmpeg,
             timeout=run.settings.ffmpeg_timeout, on_progress=tell, strict=strict, shots_in=shots_in,
-            replaces=replaces,
+            replaces=replaces, on_whole=on_whole,
         )
+        reached(Boundary.IN_PLACE)
+        return finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from prefect.cache_policies import NO_CACHE
@@ -26,22 +27,32 @@ async def digest_ask(recipe: Recipe, source: Path) -> str:
 
 
 @task(task_run_name="keep the receipt", cache_policy=NO_CACHE)
-async def keep_receipt(ask: str, plan: Plan, report: Report) -> None:
-    """Note that the finished files are what was asked for, so that asking again finds them."""
-    await write_receipt(current_run().settings.work_dir, await _receipt(ask, plan, report))
+async def keep_receipt(ask: str, plan: Plan, report: Report, parts: tuple[Path, ...]) -> tuple[Made, ...]:
+    """Note that the finished files are what was asked for, so that asking again finds them; gives their lineage.
+
+    They lie at `parts` still: a run that is killed when they have their names must not be refused by its own film.
+    """
+    receipt, lineage = await _receipt(ask, plan, report, parts)
+    await write_receipt(current_run().settings.work_dir, receipt)
+    return lineage
 
 
 @task(task_run_name="bring the files to {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def deliver_files(ask: str, plan: Plan, report: Report, delivery: Delivery) -> tuple[str, ...]:
-    """Bring the finished files to another machine, with a receipt; gives their addresses."""
-    return await delivery.bring(await _receipt(ask, plan, report, delivery))
+    """Bring the finished files to another machine, with a receipt; gives their addresses. Their lineage is noted."""
+    receipt, lineage = await _receipt(ask, plan, report, report.outputs, delivery)
+    note(lineage=lineage)
+    return await delivery.bring(receipt)
 
 
-async def _receipt(ask: str, plan: Plan, report: Report, delivery: Delivery | None = None) -> Receipt:
-    """The receipt of a run's files, which are noted as the end of their lineage by the way."""
-    digests = [await asyncio.to_thread(digest_of, path) for path in report.outputs]
+async def _receipt(
+    ask: str, plan: Plan, report: Report, lie_at: tuple[Path, ...], delivery: Delivery | None = None
+) -> tuple[Receipt, tuple[Made, ...]]:
+    """The receipt of a run's files, and the lineage that ends with them."""
+    digests = [await asyncio.to_thread(digest_of, path) for path in lie_at]
     resolved, made_of = tuple(job.resolved for job in plan.jobs), ends_of(report.lineage)
     finished = [Made(Stage.FINISHED, path.name, digest, made_of, delivery.address(path) if delivery else str(path))
                 for path, digest in zip(report.outputs, digests, strict=True)]
-    told = note(lineage=in_order((*report.lineage, *finished)))
-    return Receipt(ask, report.outputs, tuple(digests), resolved, told.to_dict())
+    lineage = in_order((*report.lineage, *finished))
+    told = replace(report, lineage=lineage).to_dict()
+    return Receipt(ask, report.outputs, tuple(digests), resolved, told), lineage

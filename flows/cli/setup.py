@@ -11,7 +11,7 @@ from flows.cli.terminal import say_json, show_rows, wide_console
 from reelflow.settings import read_settings
 
 
-def setup(*, jobs_at_once: int = 10, dead_after: float = 120.0, notify: str | None = None,
+def setup(*, jobs_at_once: int | None = None, dead_after: float = 120.0, notify: str | None = None,
           json: Annotated[bool, Flag] = False) -> int:
     """Make the work pool, its queues, the limit on jobs in flight and the automations, or bring them up to date.
 
@@ -21,7 +21,7 @@ def setup(*, jobs_at_once: int = 10, dead_after: float = 120.0, notify: str | No
     Parameters
     ----------
     jobs_at_once
-        Jobs that all runs with this key may have on the queue together.
+        Jobs that all runs with this key may have on the queue together. Left away: as it was set before, or 10.
     dead_after
         Seconds without a sign of life after which a run is taken for dead and taken up again.
     notify

@@ -21,6 +21,7 @@ class Boundary(StrEnum):
     IN_DOWNLOAD = "in-download"  # a part of the result lies in the store's incoming folder
     BEFORE_RENAME = "before-rename"  # all of it lies there, and the ledger does not know yet
     IN_FINISH = "in-finish"  # the result is kept, the film is being finished
+    IN_PLACE = "in-place"  # the film has its name, and nothing was told yet
 
 
 def reached(boundary: Boundary) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -37,14 +37,19 @@ class Finished:
     films: tuple[Probe | None, ...]
 
 
+OnWhole = Callable[[Finished, tuple[Path, ...]], Awaitable[None]]
+"""Told of files that are whole, and where they lie before they are put in place."""
+
+
 async def finish(
     phase: Finish, takes: Takes, given: Given, destinations: Iterable[Path], *, source: Probe, ffmpeg: Path,
     timeout: float, on_progress: Callable[[Progress], None] | None = None, strict: bool = False,
-    shots_in: Path | None = None, replaces: bool = True,
+    shots_in: Path | None = None, replaces: bool = True, on_whole: OnWhole | None = None,
 ) -> Finished:
     """Make every output of the phase, each at its own of the `destinations`, with one command.
 
-    Pictures of the first film are left in the folder `shots_in` (see `strip`).
+    Pictures of the first film are left in the folder `shots_in` (see `strip`). What `on_whole` raises keeps the files
+    from being put in place.
     `takes` are what the jobs returned, by their number; `source` is where subtitles and chapters come from. `timeout`
     is in seconds.
 
@@ -84,8 +89,11 @@ async def finish(
             check_free(path)  # before the first of several is put in place
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-    return Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
-                    (*commands, (str(ffmpeg), *arguments)), tuple(films))
+        finished = Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
+                            (*commands, (str(ffmpeg), *arguments)), tuple(films))
+        if on_whole is not None:
+            await on_whole(finished, tuple(parts))
+    return finished
 
 
 async def _analysed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from flows.restyle import restyle
 from reelflow import remote
 from reelflow.clip_list import read_rows
 from reelflow.digest import digest_of
-from reelflow.errors import BadInput, ClipsFailed
+from reelflow.errors import BadInput, ClipsFailed, OutputTaken
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
 
@@ -117,6 +118,18 @@ async def test_a_film_is_not_written_over_the_one_that_it_is_made_of(bucket: str
     with pytest.raises(BadInput, match=r"The output s3://bucket/in/a.mp4 is the source itself"):
         await restyle(source, prompt="noir", output=source, overwrite=True)
     assert (remote.digest(source), queue.jobs_made) == (digest_of(clip), 0)
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_of_two_runs_that_bring_different_films_to_one_address_one_is_refused(
+    bucket: str, queue: StandIn, clip: Path
+) -> None:
+    queue.faults.add("late-reply=1")  # one of them is long done when the other one comes to its end
+    ended = await asyncio.gather(*(restyle(str(clip), prompt=prompt, output=f"{bucket}/out.mp4")
+                                   for prompt in ("noir", "neon")), return_exceptions=True)
+    (refused,) = (one for one in ended if isinstance(one, BaseException))
+    assert isinstance(refused, OutputTaken) and "s3://bucket/out.mp4 has been written by another run" in str(refused)
+    assert queue.jobs_made == 2
 
 
 @pytest.mark.usefixtures("prefect_server")

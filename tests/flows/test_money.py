@@ -76,6 +76,19 @@ async def test_a_killed_run_goes_on_without_paying_again(
     assert [path.name for path in output.parent.glob(".*")] == []
 
 
+async def test_a_run_that_is_killed_when_its_film_has_its_name_is_not_refused_by_that_film(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    killed = await reelflow(*restyle(clip, output), **{VARIABLE: Boundary.IN_PLACE.value})
+    assert (killed.code, output.exists()) == (-signal.SIGKILL, True), killed.stderr
+    written = output.stat().st_mtime_ns
+    again = await reelflow(*restyle(clip, output))
+    assert (again.code, again.answer["status"], again.answer["paid"]) == (0, "completed", "kept"), again.stderr
+    assert (queue.jobs_made, output.stat().st_mtime_ns) == (1, written)
+    assert again.answer["lineage"][-1]["name"] == "out.mp4" and output.with_suffix(".html").exists()
+
+
 @pytest.mark.parametrize("boundary", [slow_unless_fast(boundary) for boundary in UNCERTAIN])
 async def test_where_nobody_can_know_a_person_is_asked(
     boundary: Boundary, queue: StandIn, clip: Path, tmp_path: Path

@@ -55,8 +55,23 @@ async def test_setup_made_again_changes_what_is_new_and_doubles_nothing() -> Non
     assert (automation.trigger.within, automation.enabled) == (dt.timedelta(seconds=105), True)
     with pytest.raises(BadInput, match="no notification block"):
         await set_up(settings, Wanted(notify="slack-webhook/none"))
-    with pytest.raises(BadInput, match="at least 90"):
-        await set_up(settings, Wanted(dead_after=30))
+    for seconds in (30, float("nan"), float("inf")):
+        with pytest.raises(BadInput, match="at least 90"):
+            await set_up(settings, Wanted(dead_after=seconds))
+
+
+async def test_setup_without_a_limit_leaves_the_one_that_was_set() -> None:
+    settings = read_settings(api_key="key-with-a-limit")
+
+    async def limit_after(wanted: Wanted) -> int:
+        await set_up(settings, wanted)
+        async with get_client() as client:
+            return (await client.read_global_concurrency_limit_by_name(settings.jobs_limit)).limit
+
+    assert [await limit_after(Wanted(number)) for number in (None, 30, None)] == [10, 30, 30]
+    for number in (0, -1):
+        with pytest.raises(BadInput, match="1 or more"):
+            await set_up(settings, Wanted(number))
 
 
 async def test_jobs_of_all_runs_share_the_key_s_slots_and_a_missing_limit_is_told(
