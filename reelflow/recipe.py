@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -24,6 +23,7 @@ from reelflow.model_step import ModelStep
 from reelflow.output_spec import OutputSpec
 from reelflow.step import STEPS, Step
 from reelflow.variants import Variants
+from reelflow.wording import nearest, reworded
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -45,9 +45,8 @@ class _Entry(BaseModel):
         (name, value), = given.items()
         step = STEPS.get(name)
         if step is None:
-            near = difflib.get_close_matches(str(name), STEPS, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"there is no step {name!r}.{hint} `reelflow recipe steps` lists them")
+            hint = nearest(str(name), STEPS) or "."
+            raise ValueError(f"there is no step {name!r}{hint} `reelflow recipe steps` lists them")
         if value is None:
             value = {}
         elif step.short is not None and not isinstance(value, dict | Step):
@@ -195,9 +194,10 @@ def make_step(name: str, **given: Any) -> Step:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ").rstrip(".")
+        said = reworded(first, known=STEPS[name].model_fields)
         if field:
-            raise BadInput(f"The {field} can't be used: {said}.", field=field) from None
+            raise BadInput(f"The {field} can't be used: {said}{'' if said.endswith('?') else '.'}",
+                           field=field) from None
         raise BadInput(f"{said[:1].upper()}{said[1:]}.", field=None) from None
 
 
@@ -225,7 +225,7 @@ def parse_recipe(
     except ValidationError as error:
         found = []
         for one in error.errors(include_url=False, include_input=False):
-            fault = _fault(one["loc"], one["msg"], known)
+            fault = _fault(one, known)
             if fault not in found:
                 found.append(fault)
         raise BadRecipe(str(given.get("name") or name), tuple(found)) from None
@@ -233,9 +233,9 @@ def parse_recipe(
     return recipe
 
 
-def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int, ...], int]) -> Fault:
+def _fault(found: Mapping[str, Any], lines: dict[tuple[str | int, ...], int]) -> Fault:
     """A fault that pydantic found, in the words of a recipe."""
-    said = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    loc: tuple[str | int, ...] = found["loc"]
     numbers, step, fields = [], "", []
     for at, part in enumerate(loc):
         before = loc[at - 1] if at else None
@@ -251,11 +251,6 @@ def _fault(loc: tuple[str | int, ...], message: str, lines: dict[tuple[str | int
             fields.append(str(part + 1) if isinstance(part, int) else part)
     place = tuple(part for part in loc)
     line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
-    if message.startswith("Extra inputs are not permitted"):
-        said = "there is no such field"
-    elif message == "Field required":
-        said = "is missing"
-    elif message == "Input should be a valid tuple":
-        said = "must be a list"
-    field = ".".join(fields)
+    there = STEPS[step] if step else OutputSpec if "outputs" in loc else Recipe
+    said, field = reworded(found, known=there.model_fields), ".".join(fields)
     return Fault(".".join(numbers), step, f"{field}: {said}" if field else said, field or None, line)

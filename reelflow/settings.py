@@ -24,6 +24,7 @@ from pydantic_settings import (
 from reelflow.errors import BadInput
 from reelflow.legible import is_legible
 from reelflow.models import Model, ModelTable, parse_row
+from reelflow.wording import reworded
 
 DECART_URL = "https://api.decart.ai"
 _PREFIXES = ("REELFLOW_", "DECART_")
@@ -155,8 +156,7 @@ def read_settings(**overrides: Any) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         shown = name if name.startswith("DECART_") else f"REELFLOW_{name.upper()}"
-        why = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"The setting {shown} can't be used: {why}.", field=shown) from None
+        raise BadInput(f"The setting {shown} can't be used: {reworded(first)}.", field=shown) from None
     settings.model_table  # noqa: B018 - rows from the settings are checked before anything else happens
     return settings
 

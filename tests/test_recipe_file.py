@@ -70,11 +70,32 @@ outputs:
     assert told == [
         "line 3, step 1 (trim): the end (2 s) is not after the start (3 s): swap them.",
         "line 4, step 2: there is no step 'restyel'. Did you mean restyle? `reelflow recipe steps` lists them.",
-        "line 5, step 3 (restyle): sead: there is no such field.",
+        "line 5, step 3 (restyle): sead: there is no such field. Did you mean seed?",
         "line 6, step 4 (rate): fps: 'fast' is not a frame rate: write 25, 29.97 or 30000/1001.",
         "line 8, output 1: path: '../out.mp4' does not lie below the output folder: write a name such as "
         "{stem}-noir.mp4.",
         "line 9, output 2: path: '{who}.mp4' is not a template: {stem} and {name} are what can be put in.",
+    ]
+
+
+def test_a_value_of_the_wrong_kind_is_told_in_plain_words() -> None:
+    assert faults_of("""
+output: 3
+steps:
+  - restyle: {prompt: 3, seed: 1.5}
+  - loudness: 9
+outputs:
+  - plain.mp4
+  - {path: a.mp4, width: 4, qualty: best, codec: vp9}
+""") == [
+        "line 4, step 1 (restyle): prompt: must be text.",
+        "line 4, step 1 (restyle): seed: must be a whole number.",
+        "line 5, step 2 (loudness): target: must be -5 or less.",
+        "line 7, output 1: must be names with values (NAME: VALUE).",
+        "line 8, output 2: width: must be 16 or more.",
+        "line 8, output 2: codec: must be 'h264', 'hevc', 'av1' or 'prores'.",
+        "line 8, output 2: qualty: there is no such field. Did you mean quality?",
+        "line 2: output: there is no such field. Did you mean outputs?",
     ]
 
 
@@ -87,7 +108,7 @@ steps:
         - - rate: 25
           - restyle: {promt: b}
 """)
-    assert told == ["line 7, step 1.2.2 (restyle): promt: there is no such field."]
+    assert told == ["line 7, step 1.2.2 (restyle): promt: there is no such field. Did you mean prompt?"]
 
 
 @pytest.mark.parametrize(("text", "said"), [
