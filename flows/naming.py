@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from prefect.context import FlowRunContext
+
 from reelflow.sources import source_stem
+
+# What Prefect calls a run that nobody has named: `legendary-scorpion`.
+_BY_CHANCE = re.compile(r"[a-z]+-[a-z]+")
 
 Name = Callable[[Mapping[str, Any]], str]
 
 
 class NamedBy(str):
-    """The name of a flow's runs, as a function of their parameters.
+    """The name of a flow's runs, as a function of their parameters; one that a person has given stays.
 
     Prefect formats a name that is text with the parameters that it has at hand; for a name that is a function they have
     to be asked of the server, by a client of its own, before anything else begins.
@@ -31,7 +37,14 @@ class NamedBy(str):
 
     def format(self, *_: object, **parameters: object) -> str:
         """The name for these parameters."""
-        return self._name(parameters)
+        return _given() or self._name(parameters)
+
+
+def _given() -> str | None:
+    """What a person has called the run that begins."""
+    context = FlowRunContext.get()
+    name = context.flow_run.name if context is not None and context.flow_run is not None else None
+    return None if name is None or _BY_CHANCE.fullmatch(name) else name
 
 
 def named_after_clip(flow: str) -> NamedBy:

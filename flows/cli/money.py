@@ -212,7 +212,9 @@ def show_cache(*, json: Annotated[bool, Flag] = False) -> int:
 
 @cache.command
 def clear(*, unused_for: str = "30d", json: Annotated[bool, Flag] = False) -> int:
-    """Remove the results that nobody has used for a while; what is asked for again is fetched or bought again.
+    """Remove the results that nobody has used for a while; what is asked for again is fetched again.
+
+    Where the queue has it no more, a person is told: it is never bought again unasked.
 
     Parameters
     ----------

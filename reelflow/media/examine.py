@@ -62,6 +62,9 @@ def examine(path: Path, *, sound: bool = False, looked_at: int = _LOOKED_AT) -> 
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):
+        if head[4:8] == b"ftyp":
+            raise Refused("is an MP4 or MOV that can't be read: its index (moov) is missing or damaged, as when it was "
+                          "cut short or is still being written. Copy or export it once more.") from None
         raise Refused(
             "is not sound that can be read: give an MP3, WAV, FLAC, M4A or Ogg file." if sound else
             "is not a video or a picture that can be read: give an MP4, MOV, WebM or PNG."
@@ -205,7 +208,7 @@ def _damage(container: InputContainer, film: VideoStream, seconds: Fraction, tra
     if film.frames > seen + spare and film.frames > (stored := _count_stored(container.name, film.index)) + spare:
         yield f"its header promises {film.frames} frames, but {max(seen, stored)} are there"
     if track.corrupt:
-        yield f"{track.corrupt} of its packets are damaged"
+        yield f"{track.corrupt} of its packets {'is' if track.corrupt == 1 else 'are'} damaged"
 
 
 def _count_stored(url: str, index: int) -> int:

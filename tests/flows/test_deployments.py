@@ -82,6 +82,18 @@ async def test_a_deployment_makes_a_film(worker: Path, queue: StandIn, clip: Pat
     assert f"Job {job_id} for lucy-restyle-2" in "\n".join(told)
 
 
+async def test_a_run_keeps_the_name_that_a_person_gave_it(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    async with get_client() as client:
+        found = await client.read_deployment_by_name("restyle/restyle")
+        asked = {"source": str(clip), "prompt": "noir", "output": str(tmp_path / "out.mp4"), "estimate": True}
+        named, other = [await client.create_flow_run_from_deployment(found.id, parameters=asked, name=name)
+                        for name in ("ACME shot 12", None)]
+    ended = [await until(run, ENDED, worker) for run in (named, other)]
+    assert [run.name for run in ended] == ["ACME shot 12", "restyle a clip · noir"], worker.read_text()[-3000:]
+
+
 async def test_a_retry_of_the_run_takes_up_the_job_that_was_bought(
     worker: Path, queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:
