@@ -87,7 +87,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         cluster._start("redis", [redis, "--bind", HOST, "--port", str(ports[1]), "--save", "", "--dir", str(folder)],
                        environment, seconds=10)
         cluster.environment |= server_settings(
-            f"postgresql+asyncpg://reelflow@{at}/prefect", f"redis://{HOST}:{ports[1]}/0")
+            f"postgresql+asyncpg://reelflow@{at}/prefect", f"redis://{HOST}:{ports[1]}/0", api)
         cluster.once(*UPGRADE)
         cluster._start("api", [*API, "--host", HOST, "--port", str(ports[2])], cluster.environment, seconds=15)
         cluster._start("services", list(SERVICES), cluster.environment, seconds=15)

@@ -19,9 +19,13 @@ RUNS_PER_WORKER = 2
 """Runs that a worker has at a time (`--limit`): each encodes some films at a time, and a machine has few cores."""
 
 
-def server_settings(database: str, redis: str) -> dict[str, str]:
-    """The environment of the API server and of the services; `database` is postgresql+asyncpg://…, `redis` redis://…"""
+def server_settings(database: str, redis: str, api: str) -> dict[str, str]:
+    """The environment of the API server and of the services; `database` is postgresql+asyncpg://…, `redis` redis://…,
+    `api` is the API's address as a browser sees it.
+    """
     return {
+        # Without it the UI asks http://127.0.0.1:4200/api, wherever the server is.
+        "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
         # Whoever starts first must not migrate while another one does: it is done once, before all of them.
         "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",

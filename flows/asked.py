@@ -30,6 +30,6 @@ async def asked(question: type[_Answer], *, key: str) -> _Answer:
         if await aread_flow_run_input(kept["response"]) is not None:
             return await question.aload(kept)
         if await aread_flow_run_input(kept["schema"]) is None:
-            get_run_logger().warning("The run waits for a person, who answers in its form in the UI; no worker is held.")
+            get_run_logger().warning("The run waits for a person, who answers in its form in the UI.")
             return await asuspend_flow_run(wait_for_input=question, timeout=WAIT_SECONDS, key=name)
     raise AssertionError("there is always another name")

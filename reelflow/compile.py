@@ -76,7 +76,7 @@ class _Compiler:
     def __init__(self, recipe: Recipe, source: Probe, known: Known) -> None:
         self._recipe, self._source, self._known = recipe, source, known
         self._jobs: list[Job] = []
-        self._unreached: list[str] = []
+        self._doubts: list[str] = []
         self._faults: list[Fault] = []
 
     def compile(self) -> Plan:
@@ -87,7 +87,7 @@ class _Compiler:
             frame = self._jobs[-1].prepare.geometry.frame if self._jobs else None
             outputs = plan_outputs(recipe, self._source, strand.clip, frame, stem=self._known.stem,
                                    add=self._faults.append)
-        warnings = (*source_warnings(self._source), *self._unreached)
+        warnings = (*source_warnings(self._source), *self._doubts)
         if recipe.strict and warnings:
             raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
         if self._faults:
@@ -148,6 +148,8 @@ class _Compiler:
         model = known.models.resolved_as(step.model, resolved)
         step.check(model)
         self._check_source(model, clip)
+        if not (step.prompt or step.reference_image or step.points()):
+            self._doubts.append(f"Nothing is asked of {step.model}: give a prompt or a reference picture.")
         shown = shown_size(strand)
         frame = orient(Size(model.width, model.height), shown)
         geometry = fit_into(stored_size(strand), shown, frame, step.fit)
@@ -170,7 +172,7 @@ class _Compiler:
         if model.kind is Kind.MOTION:
             sent = known.made.get(job_number, round((model.seconds or 0) * rate))
             if job_number not in known.made:
-                self._unreached += _unreached(step, sent)
+                self._doubts += _unreached(step, sent)
             restored = Clip(restored.size, rate, sent)
         elif step.rate is KeepRate.MODEL:
             restored = replace(restored, rate=rate, frames=sent)

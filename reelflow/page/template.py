@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 CARD_MARK = 'id="reelflow-card"'
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -19,7 +20,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )
-    made.filters |= {"clock": clock, "jpeg": as_data}
+    made.filters |= {"clock": clock, "jpeg": as_data, "code": with_code}
     return made
 
 
@@ -37,6 +38,15 @@ def clock(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02d}:{whole:02d}"
     return f"{minutes}:{whole:02d}" + (f".{tenth}" if not minutes else "")
+
+
+def with_code(text: str) -> Markup:
+    """A sentence of ours, what stands between backticks in it as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one that stands alone is a sign like others
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+                           for at, part in enumerate(parts))
 
 
 def as_data(jpeg: bytes) -> str:

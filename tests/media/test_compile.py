@@ -87,6 +87,11 @@ def test_a_point_that_the_film_never_reaches_is_told() -> None:
     assert plan_for({"still": 3}, asked, made={1: 125}).warnings == ()
 
 
+def test_a_model_that_nothing_is_asked_of_is_told_before_it_is_paid() -> None:
+    assert plan_for("tryon", {"edit": "snow"}).warnings == (
+        "Nothing is asked of lucy-vton-3: give a prompt or a reference picture.",)
+
+
 def test_variants_lie_side_by_side_with_the_sound_from_before() -> None:
     plan = plan_for({"variants": {"of": [{"restyle": "a"}, {"restyle": "b"}], "source": True, "labels": list("xyz")}})
     feed = plan.finish.pictures.feed

@@ -15,7 +15,7 @@ from test_run_page import check_html
 from reelflow.destination import Destination
 from reelflow.errors import JobFailed, MediaFailed, ReelflowError, SubmitUnknown
 from reelflow.page.gallery import Gallery
-from reelflow.page.template import is_ours
+from reelflow.page.template import is_ours, with_code
 
 
 async def test_it_tells_what_where_what_to_do_what_was_spent_and_how_to_run_it_again(over: Over) -> None:
@@ -79,3 +79,12 @@ async def test_its_card_is_json_whatever_the_sentence_holds(over: Over) -> None:
     card = re.search(r'<script type="application/json" id="reelflow-card">(.*?)</script>', text)
     assert card
     assert json.loads(card[1])["error"] == '</script> "quoted" & more'
+
+
+@pytest.mark.parametrize(("said", "shown"), [
+    ("Run `reelflow doctor`.", "Run <code>reelflow doctor</code>."),
+    ("a `<b>` & `c`", "a <code>&lt;b&gt;</code> &amp; <code>c</code>"),
+    ("clip`s <i>", "clip`s &lt;i&gt;"),
+])
+def test_what_a_sentence_has_between_backticks_is_code_and_all_of_it_is_escaped(said: str, shown: str) -> None:
+    assert str(with_code(said)) == shown
