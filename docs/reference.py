@@ -30,7 +30,7 @@ from reelflow.model_step import ModelStep  # noqa: E402
 from reelflow.models import Model, ModelTable  # noqa: E402
 from reelflow.output_spec import OutputSpec, Part, Sheet  # noqa: E402
 from reelflow.recipe import Preview, Recipe  # noqa: E402
-from reelflow.settings import Settings  # noqa: E402
+from reelflow.settings import variables  # noqa: E402
 from reelflow.step import STEPS, Step  # noqa: E402
 
 
@@ -73,8 +73,7 @@ def command_line() -> str:
 
 def settings() -> str:
     """Every setting with its variable, its default and what it is."""
-    rows = [(code(variable(name, field)), code(_default(field)), field.description or "")
-            for name, field in Settings.model_fields.items()]
+    rows = [(code(name), code(_default(field)), field.description or "") for name, field in variables().items()]
     ports = [
         ("`REELFLOW_PREFECT_PORT`", code(serve.PREFECT_PORT), "`make serve`: the port of Prefect's server and UI."),
         ("`REELFLOW_STANDIN_PORT`", code(serve.STANDIN_PORT), "`make serve`: the port of the stand-in queue."),
@@ -82,12 +81,6 @@ def settings() -> str:
     return ("# Settings\n\nFrom the environment, or from a file `.env` in the current folder. None of them is ever a "
             "flow parameter, so that no secret lies in Prefect's database. `reelflow doctor` says what is set.\n\n"
             + table(("variable", "default", "what it is"), rows + ports) + "\n")
-
-
-def variable(name: str, field: FieldInfo) -> str:
-    """The environment variable of a setting."""
-    alias = field.validation_alias
-    return str(alias.choices[0]) if alias is not None and hasattr(alias, "choices") else f"REELFLOW_{name.upper()}"
 
 
 def _default(field: FieldInfo) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -163,7 +163,7 @@ def read_settings(**overrides: Any) -> Settings:
 
 def _check_names() -> None:
     """Refuse a name that is nearly a setting's: a limit that is misspelt would be none. Raises BadInput."""
-    known = {name.upper() for name in _names()}
+    known = variables().keys()
     sources = EnvSettingsSource(Settings), DotEnvSettingsSource(Settings)
     given = {name.upper() for source in sources for name in source.env_vars}
     for name in sorted(given - known):
@@ -171,7 +171,7 @@ def _check_names() -> None:
             raise BadInput(f"There is no setting {name}: if {near[0]} is meant, write that, else unset it.", field=name)
 
 
-def _names() -> Iterator[str]:
-    """The settings as they are named outside."""
-    for name, field in Settings.model_fields.items():
-        yield str(field.validation_alias or f"{Settings.model_config['env_prefix']}{name}")
+def variables() -> dict[str, FieldInfo]:
+    """The settings by the names that they have in the environment."""
+    return {str(field.validation_alias or f"{Settings.model_config['env_prefix']}{name}".upper()): field
+            for name, field in Settings.model_fields.items()}
