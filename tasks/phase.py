@@ -152,7 +152,7 @@ async def phase(name: str, *, of: str = "", artifact: bool = True) -> AsyncItera
         error.where = error.where or f"{name} {of}".strip()
         raise
     finally:
-        times, took = _times.get(), time.monotonic() - began
+        times, took = _times.get(), running.earlier + time.monotonic() - began
         if times is not None:
             times[name] = times.get(name, 0.0) + took
         steps.info("%s: %s after %.2f s", f"{name} {of}".strip(), _ended(ok=ok, stopped=stopped), took)
