@@ -34,7 +34,7 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (BadMedia, "Look at the file (`reelflow probe FILE`), or take another one"),
     (Declined, "Nothing: this was asked for."),
     (Decided, "Look at how the wish stands now (`reelflow jobs list`)."),
-    (OverBudget, "Do what the sentence says, and run again"),
+    (OverBudget, "Raise the limit, or ask for what fits into it, and run again"),
     (KeyRefused, "Set DECART_API_KEY to a key that this queue takes, and run {again}"),
     (QueueRefused, "Change what the queue names, and run again; it bills nothing that it refuses."),
     (QueueUnreachable, "Check DECART_BASE_URL and the network (`reelflow doctor`), and run {again}"),

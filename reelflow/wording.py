@@ -8,10 +8,10 @@ from typing import Any
 
 _WORDS = {
     "missing": "is missing",
-    "less_than_equal": "must be {le:g} or less",
-    "less_than": "must be less than {lt:g}",
-    "greater_than_equal": "must be {ge:g} or more",
-    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
     "finite_number": "must be a number",
     "float_type": "must be a number", "float_parsing": "must be a number",
     "decimal_type": "must be a number", "decimal_parsing": "must be a number",
@@ -34,7 +34,9 @@ def reworded(found: Mapping[str, Any], *, known: Iterable[str] = ()) -> str:
     if found["type"] == "extra_forbidden":
         return f"there is no such field{nearest(str(found['loc'][-1]), known)}"
     if found["type"] in _WORDS:
-        return _WORDS[found["type"]].format(**found.get("ctx", {}))
+        return _WORDS[found["type"]].format(**{
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in found.get("ctx", {}).items()})
     said: str = found["msg"]
     return said.removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
 
