@@ -21,7 +21,7 @@ from reelflow.model_step import ModelStep
 from reelflow.page.template import is_ours
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe
-from reelflow.report import Report, RunStatus
+from reelflow.report import Report, RunStatus, joined
 from reelflow.settings import read_settings
 from reelflow.sources import is_address, show_source
 from tasks.facts import Latest, note, reporting
@@ -101,11 +101,6 @@ async def reported(recipe: Recipe, source: str, stem: str, order: Order | None) 
             latest.report = replace(latest.report, status=RunStatus.FAILED, error=told)
             await _tell(ending, latest, error)
             raise
-
-
-def joined(words: Any) -> str | None:
-    """What several steps have of the same kind, in their order; None where no step has any."""
-    return " → ".join(word for word in words if word) or None
 
 
 async def _tell(ending: Ending, latest: Latest, error: Exception) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows.failed import joined, reported
+from flows.failed import reported
 from flows.made import Places, Wanted
 from flows.order import Order
 from flows.trail import Trail
@@ -22,7 +22,7 @@ from reelflow.model_step import ModelStep
 from reelflow.plan import OutputForm, Plan
 from reelflow.preflight import check_models, check_total, read_limit
 from reelflow.recipe import Recipe
-from reelflow.report import Report, RunStatus, describe_film
+from reelflow.report import Report, RunStatus, describe_film, joined
 from reelflow.sources import source_stem
 from reelflow.strand import whole_span
 from tasks import quiet

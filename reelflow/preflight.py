@@ -111,7 +111,8 @@ async def preflight(
 ) -> Plan | None:
     """Check a recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
 
-    Gives the plan of what has to be made; None where that is made, or not asked for, or not known yet.
+    Gives the plan of what has to be made (with `estimate`, of all that is asked for); None where that is made, or not
+    known yet.
 
     Raises:
         BadInput, BadRecipe, BadMedia: what can't be used, and why.
@@ -123,7 +124,7 @@ async def preflight(
     check_models(recipe, settings.model_table)
     files = await probe_files(recipe)
     path = Path(source).expanduser().absolute()
-    to_make: Plan | None = None
+    planned: Plan | None = None
     is_here = not is_address(source) and not (source == SAMPLE and not path.exists())
     if is_here:
         plan = compile_recipe(
@@ -136,16 +137,18 @@ async def preflight(
             ask = "" if there is None else ask_of(
                 destination.named(recipe, source), path, queue=settings.queue_identity)
             if there is None or await find_receipt(settings.work_dir, ask, targets) is None:
-                to_make = plan
+                planned = plan
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
                 check_total(plan, limit)
+        else:
+            planned = plan
     elif not estimate:
         destination.check_folder()
     if not settings.uses_standin:
         for model in dict.fromkeys(step.model for step in recipe.all_steps() if isinstance(step, ModelStep)):
             await check_queue(settings, model)
-    return to_make
+    return planned
 
 
 async def check_queue(settings: Settings, model: str) -> None:

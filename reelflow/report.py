@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -191,6 +192,11 @@ def spell_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def joined(words: Iterable[str | None]) -> str | None:
+    """What several steps have of the same kind, in their order; None where no step has any."""
+    return " → ".join(word for word in words if word) or None
 
 
 def describe_film(film: Probe) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.cli.start import run_one
+from flows.cli.start import run_one, tell_estimate
 from reelflow.ahead import preparing_ahead
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.delivery import checked_destination
@@ -100,7 +100,9 @@ def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     settings = read_settings()
     plan = asyncio.run(_preflight(
         name, {field: value for field, value in parameters.items() if field != first}, source, settings))
-    with preparing_ahead(plan, settings, strict=common.strict):
+    if common.estimate and tell_estimate(plan, source, settings, as_json=as_json, quiet=quiet):
+        return 0
+    with preparing_ahead(None if common.estimate else plan, settings, strict=common.strict):
         return run_one(name, parameters, as_json=as_json, quiet=quiet)
 
 

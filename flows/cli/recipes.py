@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.prefect_api import told_of_prefect
-from flows.cli.start import run_one
+from flows.cli.start import run_one, tell_estimate
 from flows.cli.terminal import escape, say_json, show_rows, wide_console
 from reelflow.ahead import preparing_ahead
 from reelflow.assumed import assumed_source
@@ -77,8 +77,10 @@ def run_recipe(
         "strict": strict, "approve": yes,
     }
     given = {name: value for name, value in parameters.items() if value is not None}
+    if estimate and tell_estimate(plan, source, settings, as_json=telling.json, quiet=telling.quiet):
+        return 0
     is_whole = yes or (found.preview is None and not preview_seconds)
-    with preparing_ahead(plan if is_whole else None, settings, strict=strict or found.strict):
+    with preparing_ahead(plan if is_whole and not estimate else None, settings, strict=strict or found.strict):
         return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
 
 

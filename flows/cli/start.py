@@ -21,7 +21,9 @@ from reelflow.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
     from reelflow.job.entry import Standing
+    from reelflow.plan import Plan
     from reelflow.report import Report
+    from reelflow.settings import Settings
     from tasks.facts import Latest
 
 logger = logging.getLogger("reelflow.cli")
@@ -148,6 +150,16 @@ def _told(standing: Standing, lost: bool, again: str) -> str:
         return f"Stopped. What was bought is kept: {again} to go on without paying twice."
     return (f"Stopped. Job {standing.job_id} is bought, and the queue may still finish and bill it: {again} "
             "to take it up without paying twice.")
+
+
+def tell_estimate(plan: Plan | None, source: str, settings: Settings, *, as_json: bool, quiet: bool) -> bool:
+    """Print what a run would cost, if its plan alone says that; gives whether it does."""
+    from reelflow.estimate import estimated, is_settled
+
+    if plan is None or not is_settled(plan, settings):
+        return False
+    tell(estimated(plan, source, settings), as_json=as_json, quiet=quiet)
+    return True
 
 
 def tell(report: Report, *, as_json: bool, quiet: bool) -> None:

@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.__main__ import main
 from flows.cli.start import told_of_stop
+from flows.restyle import restyle
 from reelflow.job.entry import Standing, State
 from reelflow.media.run import run_ffmpeg
 from reelflow.report import Report, RunStatus
@@ -316,3 +317,16 @@ def test_a_locale_without_our_letters_does_not_end_a_run_over_its_last_words(her
         capture_output=True, timeout=60, check=True,
     )
     assert b"? python  3." in told.stdout
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+@pytest.mark.parametrize("span", [{}, {"duration": "0.5"}])
+def test_an_estimate_tells_what_the_flow_tells_and_needs_no_server_of_prefect(
+    reelflow: Run, here: Path, span: dict[str, str]
+) -> None:
+    clip = str(here / "clip.mp4")
+    told = asyncio.run(restyle(clip, prompt="noir", seed=3, estimate=True, **span))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        words = [word for name, value in span.items() for word in (f"--{name}", value)]
+        code, out, _ = reelflow("restyle", clip, "--prompt", "noir", "--seed", "3", *words, "--estimate", "--json")
+    assert (code, json.loads(out)) == (0, told | {"flow_run_id": None, "flow_run_name": None})
