@@ -20,7 +20,7 @@ from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
 from reelflow.model_step import ModelStep
 from reelflow.plan import OutputForm, Plan
-from reelflow.preflight import check_models, check_total, read_limit
+from reelflow.preflight import check_first, check_models, check_total, read_limit
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film, joined
 from reelflow.sources import source_stem
@@ -83,6 +83,7 @@ async def make_within(
         if not await wanted.are_made():
             replaces = wanted.replaces
             check_total(plan, limit)
+            await check_first(plan, limit, run.settings, refresh=order.refresh)
             trail = Trail(run)
             await trail.begin(source, plan)
             works = Works(run, recipe, plan, known, trail, limit_usd=limit, refresh=order.refresh,

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from reelflow.kept import find_kept, key_of, words_of
-from reelflow.media.analysis import paint
+from reelflow.kept import find_kept, first_key
 from reelflow.media.command import Shot
 from reelflow.media.media_step import Given
 from reelflow.media.prepare import Prepared, prepare
@@ -105,10 +104,8 @@ class _Ahead(_InThread[Prepared | None]):
         settings, prepared = self._settings, self._plan.jobs[0].prepare
         given = Given(self._plan.files, self._scratch / "steps")
         ffmpeg = find_ffmpeg(settings.ffmpeg)
-        await asyncio.to_thread(paint, prepared.pictures, None, given)
         target = self._scratch / "prepared.mp4"
-        words = words_of(prepared, {}, given, ".mp4")
-        key = await asyncio.to_thread(key_of, words, ffmpeg=ffmpeg, room=given.room, parts=len(prepared.pieces))
+        key = await first_key(self._plan, given, ffmpeg=ffmpeg)
         self._key.set_result(key)
         if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.digest import digest_of, digest_of_source
+from reelflow.media.analysis import paint
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.media_step import Given
 from reelflow.media.run import written_whole
 from reelflow.media.segment_command import LIST_HEAD, LISTED, LISTS
-from reelflow.plan import FromFilm, How, Prepare
+from reelflow.plan import FromFilm, How, Plan, Prepare
 from reelflow.store import Store
 
 _FILE = "file:"
@@ -48,6 +50,14 @@ def key_of(command: Sequence[str], *, ffmpeg: Path, room: Path, parts: int = 1) 
     program = ffmpeg.stat()
     named = json.dumps([2, parts, told, own, ffmpeg.name, program.st_size])
     return hashlib.sha256(named.encode()).hexdigest()
+
+
+async def first_key(plan: Plan, given: Given, *, ffmpeg: Path) -> str:
+    """The key of what is sent first, which rests on nothing but the source. The steps' own files are painted."""
+    prepared = plan.jobs[0].prepare
+    await asyncio.to_thread(paint, prepared.pictures, None, given)
+    words = words_of(prepared, {}, given, ".png" if prepared.is_picture else ".mp4")
+    return await asyncio.to_thread(key_of, words, ffmpeg=ffmpeg, room=given.room, parts=len(prepared.pieces))
 
 
 def _word(word: str, room: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from reelflow.errors import (
     QueueUnreachable,
     Refused,
 )
-from reelflow.media.media_step import MediaStep
+from reelflow.kept import find_kept, first_key
+from reelflow.media.media_step import Given, MediaStep
 from reelflow.media.probe import Probe, probe
+from reelflow.media.run import find_ffmpeg
 from reelflow.model_step import ModelStep
 from reelflow.models import ModelTable
 from reelflow.plan import Plan
@@ -29,6 +32,7 @@ from reelflow.receipt import ask_of, find_receipt
 from reelflow.recipe import Recipe
 from reelflow.settings import Settings
 from reelflow.sources import SAMPLE, is_address, source_stem
+from reelflow.store import Store
 
 
 def check_models(recipe: Recipe, models: ModelTable) -> None:
@@ -79,6 +83,23 @@ def check_total(plan: Plan, limit: Decimal | None, *, previews_usd: Decimal = De
                          f"{limit.normalize():f} USD: {sent}. Shorten the clip or raise the limit.")
 
 
+async def check_first(plan: Plan, limit: Decimal | None, settings: Settings, *, refresh: bool = False) -> None:
+    """Refuse a single job that goes over the run's limit before its film is encoded.
+
+    One whose film was made here before may be kept, and cost nothing: what the ledger knows decides then, and with
+    `refresh` nothing kept counts. Raises OverBudget.
+    """
+    if limit is None or plan.purchases != 1 or plan.cost_usd is None or plan.cost_usd <= limit:
+        return
+    if not refresh:
+        with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
+            key = await first_key(plan, Given(plan.files, Path(folder)), ffmpeg=find_ffmpeg(settings.ffmpeg))
+        if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
+            return
+    raise OverBudget(f"This would cost {plan.cost_usd.normalize():f} USD, and the limit max_cost_usd is "
+                     f"{limit.normalize():f} USD: nothing was sent. Shorten the clip, or raise the limit.")
+
+
 async def probe_files(recipe: Recipe) -> dict[Path, Probe]:
     """The facts of the files that steps read, by path. Raises BadInput, BadRecipe: what can't be used, and why."""
     found: dict[Path, Probe] = {}
@@ -107,7 +128,7 @@ async def _check_reference(path: Path) -> None:
 
 async def preflight(
     recipe: Recipe, source: str, settings: Settings, destination: Destination, *, estimate: bool = False,
-    max_cost_usd: float | None = None,
+    refresh: bool = False, max_cost_usd: float | None = None,
 ) -> Plan | None:
     """Check a recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
 
@@ -141,6 +162,7 @@ async def preflight(
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
                 check_total(plan, limit)
+                await check_first(plan, limit, settings, refresh=refresh)
         else:
             planned = plan
     elif not estimate:

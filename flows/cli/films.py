@@ -110,7 +110,7 @@ async def _preflight(name: str, asked: dict[str, Any], source: str, settings: Se
     """Check what the flow would be run with, in a second, before Prefect is started; gives the plan to be made."""
     output, overwrite = asked.pop("output"), asked.pop("overwrite", False)
     limit, estimate = asked.pop("max_cost_usd", None), asked.pop("estimate", False)
-    asked.pop("refresh", None)
+    refresh = asked.pop("refresh", False)
     strict, is_film = asked.pop("strict", False), name != "image"
     outer = {field: asked.pop(field) for field in ("codec", "quality", "sound_track") if field in asked}
     trim = make_trim(asked.pop("start", None), asked.pop("end", None), asked.pop("duration", None))
@@ -118,7 +118,7 @@ async def _preflight(name: str, asked: dict[str, Any], source: str, settings: Se
     if not settings.uses_standin:
         import reelflow.job.client  # noqa: F401 - the queue is asked last; until it's imported, the prober has started
     return await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
-                           estimate=estimate, max_cost_usd=limit)
+                           estimate=estimate, refresh=refresh, max_cost_usd=limit)
 
 
 def beside_here(output: str | None) -> str:

@@ -69,7 +69,7 @@ def run_recipe(
     plan = asyncio.run(preflight(
         found, source, settings,
         checked_destination(settings.work_dir, where, overwrite or found.preview is not None),
-        estimate=estimate, max_cost_usd=max_cost_usd,
+        estimate=estimate, refresh=refresh, max_cost_usd=max_cost_usd,
     ))
     parameters: dict[str, Any] = {
         "source": source, "recipe": _as_named(file), "output": where, "overwrite": overwrite,

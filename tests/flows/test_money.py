@@ -170,11 +170,20 @@ async def test_prefect_s_own_retries_take_up_the_job_that_was_bought(
     assert (told["status"], told["paid"], queue.faults.left, queue.jobs_made) == ("completed", "now", {}, 1)
 
 
-@pytest.mark.slow
-async def test_a_limit_is_a_refusal_before_the_submit(queue: StandIn, clip: Path, tmp_path: Path) -> None:
-    ended = await reelflow(*restyle(clip, tmp_path / "out.mp4"), "--max-cost-usd", "0.001")
-    assert (ended.code, ended.answer["status"], queue.posts) == (2, "refused", 0), ended.stderr
-    assert "0.0050 USD" in ended.answer["error"] or "0.005" in ended.answer["error"]
+async def test_what_goes_over_the_limit_is_refused_before_its_film_is_encoded_unless_it_may_be_kept(
+    queue: StandIn, clip: Path, work_dir: Path, tmp_path: Path
+) -> None:
+    limit = ("--max-cost-usd", "0.001")
+    refused = await reelflow(*restyle(clip, tmp_path / "out.mp4"), *limit)
+    assert (refused.code, refused.answer["status"], queue.posts) == (2, "refused", 0), refused.stderr
+    assert "would cost 0.005 USD, and the limit max_cost_usd is 0.001 USD" in refused.answer["error"]
+    assert not (work_dir / "phases").exists() and not (tmp_path / "out.failed.html").exists()
+
+    paid = await reelflow(*restyle(clip, tmp_path / "out.mp4"))
+    kept = await reelflow(*restyle(clip, tmp_path / "other.mp4"), *limit)
+    assert [(one.code, one.answer["paid"]) for one in (paid, kept)] == [(0, "now"), (0, "kept")], kept.stderr
+    fresh = await reelflow(*restyle(clip, tmp_path / "fresh.mp4"), *limit, "--refresh")
+    assert (fresh.code, queue.jobs_made) == (2, 1), fresh.stderr
 
 
 @pytest.mark.slow
