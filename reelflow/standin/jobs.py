@@ -162,11 +162,15 @@ class JobBook:
 
     def _end(self, job: Job, status: JobStatus, why: str) -> None:
         folder = self._folder / job.job_id
-        _write(folder, job.model_copy(update={"status": status, "why": why}), durable=True)
         job.status, job.why = status, why
-        for name in ("source", "reference"):
-            (folder / name).unlink(missing_ok=True)
         log.info("%s: %s: %s", job.job_id, status.value, why)
+        try:
+            _write(folder, job, durable=True)
+            for name in ("source", "reference"):
+                (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            # Whoever asks hears of it all the same; a stand-in that starts again renders the job anew.
+            log.warning("%s: its end can't be written down: %s", job.job_id, error)
 
     def _read(self, job_id: str) -> Job | None:
         if not job_id.isascii() or not job_id.removeprefix("job_").isalnum():

@@ -111,6 +111,15 @@ async def test_a_job_that_takes_too_long_fails(work_dir: Path, ffmpeg: Path, med
         assert await ended(http, job_id) == "failed"
 
 
+async def test_a_job_whose_end_can_not_be_written_down_ends(work_dir: Path, ffmpeg: Path) -> None:
+    job = Job(job_id="job_1", model="lucy-2.1", made_at=time.time(), order=Order(Kind.EDIT, 64, 64, 20, 0.4))
+    folder = work_dir / "jobs" / job.job_id
+    (folder / "job.json.part").mkdir(parents=True)
+    (folder / "job.json").write_text(job.model_dump_json())
+    async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
+        assert await ended(http, job.job_id) == "failed"
+
+
 async def test_uploads_are_removed_when_the_job_is_over(work_dir: Path, ffmpeg: Path, media: Media) -> None:
     async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
         await generate(http, "small-tryon", media.film, reference=media.garment, prompt="")
