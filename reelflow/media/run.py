@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
+from reelflow.errors import BadInput, MediaFailed, MediaStopped, MediaTimeout, OutputTaken
 from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
 # A name of so many bytes leaves room in that of its part for who writes it.
@@ -26,6 +26,8 @@ TAIL_BYTES = 16_384
 # What both builds say where a picture is of another kind than the first, once or for each of them.
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
 _CHANGED_BYTES = 256
+# What ffmpeg ends with after SIGINT or SIGTERM, without a word; after an error of that number it says which.
+_SIGNALLED = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ async def run_ffmpeg(
 
     Raises:
         MediaFailed: it ended with an error; its last lines are in the message and in `stderr`.
+        MediaStopped: a signal that we had not sent ended it.
         MediaTimeout: it took longer than `timeout` and was killed.
     """
     command = [
@@ -164,7 +167,9 @@ async def run_ffmpeg(
         raise MediaFailed(f"There is no room left on the disk of {_folder_of(arguments)}: make room and run again.",
                           stderr=stderr)
     if code != 0:
-        raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
+        is_stopped = code < 0 or (code == _SIGNALLED and not hides_errors and "[error]" not in stderr)
+        raise (MediaStopped if is_stopped else MediaFailed)(
+            f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
     return Ended(b"", stderr, last, resized, hides_errors)
 
 
