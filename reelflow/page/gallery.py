@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -42,6 +43,21 @@ _HEAD_BYTES = 64 * 1024
 _MOST_PAGES = 2000
 
 
+class _Name(Convertor[str]):
+    """All that may stand in an address: Starlette's own paths end at a line break, which a file's name may hold."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", _Name())
+
+
 class Gallery:
     """The folder `root`, as an application: nothing outside it, nothing hidden, nothing but pages, films and pictures.
 
@@ -54,7 +70,7 @@ class Gallery:
             raise BadInput(f"{root} is not a folder: name the one that the films lie in.", field="folder")
         self._root = root.resolve()
         self.app = Starlette(
-            routes=[Route("/", self._listed), Route("/{path:path}", self._file)],
+            routes=[Route("/", self._listed), Route("/{path:name}", self._file)],
             # Another site's name that leads to this machine must not be let in.
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
         )
@@ -107,10 +123,13 @@ class Gallery:
         parts = Path(asked).parts
         if "\0" in asked or any(part.startswith(".") or part == "/" for part in parts):
             return None
-        # Links are followed first, so that one that leads out of the folder is seen to.
-        path = (self._root / asked).resolve()
-        is_inside = path.is_relative_to(self._root) and path != self._root
-        return path if is_inside and path.suffix.lower() in _KINDS and path.is_file() else None
+        try:
+            # Links are followed first, so that one that leads out of the folder is seen to.
+            path = (self._root / asked).resolve()
+            is_inside = path.is_relative_to(self._root) and path != self._root
+            return path if is_inside and path.suffix.lower() in _KINDS and path.is_file() else None
+        except (OSError, RuntimeError):  # a name longer than any file's, or links that go round
+            return None
 
 
 def serve_gallery(root: Path, *, port: int) -> None:

@@ -96,6 +96,7 @@ async def browse(over: Over) -> AsyncIterator[httpx.AsyncClient]:
     outside = over.folder.parent / f"{over.folder.name}-outside.mp4"
     outside.write_bytes(b"secret")
     (over.folder / "way-out.mp4").symlink_to(outside)
+    (over.folder / "round.mp4").symlink_to("round.mp4")
     transport = httpx.ASGITransport(app=Gallery(over.folder).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8650") as client:
         yield client
@@ -120,7 +121,7 @@ async def test_a_gallery_answers_ranges_so_that_films_can_be_seeked(browse: http
 
 @pytest.mark.parametrize("asked", [
     "/.env", "/notes.txt", "/way-out.mp4", "/%2e%2e/secret.mp4", "/..%2f..%2fetc/passwd", "//etc/hostname.html",
-    "/sub/..%2f..%2fx.mp4", "/out.html%00.mp4", "/nothing.mp4",
+    "/sub/..%2f..%2fx.mp4", "/out.html%00.mp4", "/nothing.mp4", f"/{'long' * 70}.mp4", "/round.mp4",
 ])
 async def test_a_gallery_shows_nothing_but_the_pages_and_films_of_its_folder(
     browse: httpx.AsyncClient, asked: str
@@ -128,6 +129,14 @@ async def test_a_gallery_shows_nothing_but_the_pages_and_films_of_its_folder(
     answer = await browse.get(asked)
     assert answer.status_code == 404
     assert "secret" not in answer.text
+
+
+async def test_a_page_whose_name_holds_a_line_break_is_served_at_the_address_that_is_listed(
+    browse: httpx.AsyncClient, over: Over
+) -> None:
+    (over.folder / "out.html").rename(over.folder / "two\nlines.html")
+    (card,) = Gallery(over.folder).cards()
+    assert (await browse.get(f"/{card.page}")).status_code == 200
 
 
 async def test_a_gallery_does_not_answer_to_another_site_s_name(browse: httpx.AsyncClient) -> None:
