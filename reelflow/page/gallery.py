@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -113,7 +114,8 @@ class Gallery:
         return HTMLResponse(wall.html(), headers=_HEADERS)
 
     async def _file(self, request: Request) -> Response:
-        path = self.find(request.path_params["path"])
+        # As it was sent: what is made text of it loses the bytes of a name that are not UTF-8.
+        path = self.find(os.fsdecode(unquote_to_bytes(request.scope["raw_path"]))[1:])
         if path is None:
             raise HTTPException(404)
         return FileResponse(path, media_type=_KINDS[path.suffix.lower()], headers=_HEADERS)
@@ -147,6 +149,4 @@ def serve_gallery(root: Path, *, port: int) -> None:
 
 
 def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)
+    return quote(os.fsencode(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -131,10 +132,11 @@ async def test_a_gallery_shows_nothing_but_the_pages_and_films_of_its_folder(
     assert "secret" not in answer.text
 
 
-async def test_a_page_whose_name_holds_a_line_break_is_served_at_the_address_that_is_listed(
-    browse: httpx.AsyncClient, over: Over
+@pytest.mark.parametrize("name", [b"two\nlines.html", b"not \xff utf-8.html", "ünd?#%41.html".encode()])
+async def test_a_page_is_served_at_the_address_that_is_listed_whatever_its_name_holds(
+    browse: httpx.AsyncClient, over: Over, name: bytes
 ) -> None:
-    (over.folder / "out.html").rename(over.folder / "two\nlines.html")
+    (over.folder / "out.html").rename(over.folder / os.fsdecode(name))
     (card,) = Gallery(over.folder).cards()
     assert (await browse.get(f"/{card.page}")).status_code == 200
 
