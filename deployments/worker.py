@@ -87,7 +87,7 @@ def _processes() -> list[tuple[int, int, str]]:
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdecimal():
-                    state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                    state, parent = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
                     found.append((int(entry.name), int(parent), state))
         return found
     told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=False).stdout

@@ -14,6 +14,8 @@ from prefect import Flow
 from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.settings import get_current_settings
 
+from reelflow.media.run import end_with_us
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -55,7 +57,21 @@ async def _clients() -> AsyncIterator[None]:
     asking._httpx_settings = telling._httpx_settings = None
     async with telling:
         with asking:
+            _end_server_with_us()
             yield
+
+
+def _end_server_with_us() -> None:
+    """Have the server that Prefect has started for us, if it has, end with us also where we are killed.
+
+    Prefect ends it only when we end by ourselves. Else it stays for good, and holds open what we write to, so that
+    `reelflow … | tail` does not end.
+    """
+    if get_current_settings().api.url is None:
+        from prefect.server.api.server import SubprocessASGIServer
+
+        if (server := SubprocessASGIServer().server_process) is not None:
+            end_with_us(server.pid)
 
 
 def _connecting() -> dict[str, Any] | None:

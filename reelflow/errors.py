@@ -24,6 +24,7 @@
     ├── LedgerFault             the ledger can't be read or written just now; nothing is bought without it
     ├── ClipsFailed             some clips of a batch did not come to their end; its manifest says which and why
     ├── MediaFailed             ffmpeg failed; carries its last words
+    │   ├── MediaStopped        a signal that we had not sent ended ffmpeg; another time it may go well
     │   └── MediaTimeout        ffmpeg took longer than it was given
     └── BadResult               the generated film does not fit what was sent
 
@@ -238,6 +239,10 @@ class MediaFailed(ReelflowError):
     def __init__(self, message: str, *, stderr: str = "") -> None:
         super().__init__(message)
         self.stderr = stderr
+
+
+class MediaStopped(MediaFailed):
+    """A signal ended ffmpeg that we had not sent, as Ctrl-C in a terminal does: another time it may go well."""
 
 
 class MediaTimeout(MediaFailed):

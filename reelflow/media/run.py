@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
+from reelflow.errors import BadInput, MediaFailed, MediaStopped, MediaTimeout, OutputTaken
 from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
 # A name of so many bytes leaves room in that of its part for who writes it.
@@ -26,6 +26,10 @@ TAIL_BYTES = 16_384
 # What both builds say where a picture is of another kind than the first, once or for each of them.
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
 _CHANGED_BYTES = 256
+# What ffmpeg ends with after SIGINT or SIGTERM, without a word; after an error of that number it says which.
+_SIGNALLED = 255
+# What was opened of a process can't be read any more once that is gone, whoever has its number by then.
+_END_WITH_US = 'exec 3<"/proc/$1/stat"; read -r line; read -r line <&3 && kill "$1"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ async def run_ffmpeg(
 
     Raises:
         MediaFailed: it ended with an error; its last lines are in the message and in `stderr`.
+        MediaStopped: a signal that we had not sent ended it.
         MediaTimeout: it took longer than `timeout` and was killed.
     """
     command = [
@@ -164,7 +169,9 @@ async def run_ffmpeg(
         raise MediaFailed(f"There is no room left on the disk of {_folder_of(arguments)}: make room and run again.",
                           stderr=stderr)
     if code != 0:
-        raise MediaFailed(f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
+        is_stopped = code < 0 or (code == _SIGNALLED and not hides_errors and "[error]" not in stderr)
+        raise (MediaStopped if is_stopped else MediaFailed)(
+            f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
     return Ended(b"", stderr, last, resized, hides_errors)
 
 
@@ -197,6 +204,27 @@ async def run_python(
     if code != 0:
         raise MediaFailed(f"{module} failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
     return Ended(bytes(said), stderr, Progress())
+
+
+@functools.cache
+def end_with_us(pid: int) -> None:
+    """Have a process that others have started for us end when we do, killed or not (Linux).
+
+    The kernel would send it a signal when the thread ends that started it, and a run's thread ends before the run is
+    told. So a shell waits for the end of what it reads from us, which is there as long as we are.
+    """
+    if sys.platform != "linux":
+        return
+    read, _left_open = os.pipe()
+    with contextlib.suppress(OSError):  # no run fails for want of a shell
+        os.posix_spawn(
+            "/bin/sh", ["/bin/sh", "-c", _END_WITH_US, "reelflow", str(pid)], {}, setpgroup=0,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, read, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+        )
+    os.close(read)
 
 
 def _ending(code: int) -> str:

@@ -8,9 +8,11 @@ import os
 import re
 import sys
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -42,6 +44,21 @@ _HEAD_BYTES = 64 * 1024
 _MOST_PAGES = 2000
 
 
+class _Name(Convertor[str]):
+    """All that may stand in an address: Starlette's own paths end at a line break, which a file's name may hold."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", _Name())
+
+
 class Gallery:
     """The folder `root`, as an application: nothing outside it, nothing hidden, nothing but pages, films and pictures.
 
@@ -54,7 +71,7 @@ class Gallery:
             raise BadInput(f"{root} is not a folder: name the one that the films lie in.", field="folder")
         self._root = root.resolve()
         self.app = Starlette(
-            routes=[Route("/", self._listed), Route("/{path:path}", self._file)],
+            routes=[Route("/", self._listed), Route("/{path:name}", self._file)],
             # Another site's name that leads to this machine must not be let in.
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
         )
@@ -97,7 +114,8 @@ class Gallery:
         return HTMLResponse(wall.html(), headers=_HEADERS)
 
     async def _file(self, request: Request) -> Response:
-        path = self.find(request.path_params["path"])
+        # As it was sent: what is made text of it loses the bytes of a name that are not UTF-8.
+        path = self.find(os.fsdecode(unquote_to_bytes(request.scope["raw_path"]))[1:])
         if path is None:
             raise HTTPException(404)
         return FileResponse(path, media_type=_KINDS[path.suffix.lower()], headers=_HEADERS)
@@ -107,10 +125,13 @@ class Gallery:
         parts = Path(asked).parts
         if "\0" in asked or any(part.startswith(".") or part == "/" for part in parts):
             return None
-        # Links are followed first, so that one that leads out of the folder is seen to.
-        path = (self._root / asked).resolve()
-        is_inside = path.is_relative_to(self._root) and path != self._root
-        return path if is_inside and path.suffix.lower() in _KINDS and path.is_file() else None
+        try:
+            # Links are followed first, so that one that leads out of the folder is seen to.
+            path = (self._root / asked).resolve()
+            is_inside = path.is_relative_to(self._root) and path != self._root
+            return path if is_inside and path.suffix.lower() in _KINDS and path.is_file() else None
+        except (OSError, RuntimeError):  # a name longer than any file's, or links that go round
+            return None
 
 
 def serve_gallery(root: Path, *, port: int) -> None:
@@ -128,6 +149,4 @@ def serve_gallery(root: Path, *, port: int) -> None:
 
 
 def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)
+    return quote(os.fsencode(path))

@@ -29,7 +29,7 @@ class FileShelf:
         if part is None or part.path is None:
             raise Unprocessable("body", "file", message="Field required", kind="missing")
         ttl = form.text("ttl_seconds") or str(_DEFAULT_TTL)
-        if ttl != "persistent" and not (ttl.isascii() and ttl.isdecimal() and int(ttl) in _TTL):
+        if ttl != "persistent" and not (ttl.isascii() and ttl.isdecimal() and len(ttl) < 20 and int(ttl) in _TTL):
             raise Unprocessable(
                 "body", "ttl_seconds", message=f"ttl_seconds must be {_TTL.start}..{_TTL[-1]} or persistent", sent=ttl
             )

@@ -144,13 +144,13 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], folder: Path)
     if words.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
         raise BadForm("The body must be multipart/form-data with a boundary.")
     writer = _Writer(folder)
-    parser = MultipartParser(boundary, {
-        "on_part_begin": writer.on_part_begin, "on_part_data": writer.on_part_data,
-        "on_part_end": writer.on_part_end, "on_header_field": writer.on_header_field,
-        "on_header_value": writer.on_header_value, "on_header_end": writer.on_header_end,
-        "on_headers_finished": writer.on_headers_finished, "on_end": writer.on_end,
-    })
     try:
+        parser = MultipartParser(boundary, {
+            "on_part_begin": writer.on_part_begin, "on_part_data": writer.on_part_data,
+            "on_part_end": writer.on_part_end, "on_header_field": writer.on_header_field,
+            "on_header_value": writer.on_header_value, "on_header_end": writer.on_header_end,
+            "on_headers_finished": writer.on_headers_finished, "on_end": writer.on_end,
+        })
         async for chunk in body:
             parser.write(chunk)
     except FormParserError as error:

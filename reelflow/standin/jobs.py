@@ -25,7 +25,7 @@ from typing import IO
 
 from pydantic import BaseModel, ValidationError
 
-from reelflow.errors import ReelflowError
+from reelflow.errors import MediaStopped, ReelflowError
 from reelflow.job.wire import JobStatus
 from reelflow.standin.faults import Fault
 from reelflow.standin.render import Order, render
@@ -35,6 +35,8 @@ log = logging.getLogger("reelflow.standin")
 TIMEOUT_SECONDS = 600.0
 KEPT_SECONDS = 7 * 86_400.0
 _LOOK_AGAIN_SECONDS = 0.25
+# Longer than a stand-in that is told to end takes to leave its jobs.
+_ENDING_SECONDS = 2.0
 
 
 class Job(BaseModel):
@@ -133,7 +135,12 @@ class JobBook:
                 async with asyncio.timeout(self._timeout):
                     if job.fault is Fault.STUCK_PENDING:
                         await asyncio.Event().wait()
-                    async with self._slots:
+                    try:
+                        await self._serve(job)
+                    except MediaStopped as stopped:
+                        # Ctrl-C ends ffmpeg too, and sooner than us: the job is then left for our next start.
+                        log.warning("%s: to be rendered once more: %s", job.job_id, stopped.message)
+                        await asyncio.sleep(_ENDING_SECONDS)
                         await self._serve(job)
             except TimeoutError:
                 self._end(job, JobStatus.FAILED, f"not finished after {self._timeout:g} s")
@@ -148,25 +155,30 @@ class JobBook:
 
     async def _serve(self, job: Job) -> None:
         """Render a job in a worker's slot, which it holds for `service_seconds` at least."""
-        begun = time.monotonic()
-        folder = self._folder / job.job_id
-        job.status = JobStatus.PROCESSING
-        _write(folder, job)
-        if job.fault is not Fault.JOB_FAILS:
-            await render(job.order, folder, ffmpeg=self._ffmpeg, crooked=job.fault, timeout=self._timeout)
-        await asyncio.sleep(max(0.0, self._service_seconds - (time.monotonic() - begun)))
-        if job.fault is Fault.JOB_FAILS:
-            self._end(job, JobStatus.FAILED, "it was told to fail")
-        else:
-            self._end(job, JobStatus.COMPLETED, f"{job.order.told} in {time.monotonic() - begun:.1f} s")
+        async with self._slots:
+            begun = time.monotonic()
+            folder = self._folder / job.job_id
+            job.status = JobStatus.PROCESSING
+            _write(folder, job)
+            if job.fault is not Fault.JOB_FAILS:
+                await render(job.order, folder, ffmpeg=self._ffmpeg, crooked=job.fault, timeout=self._timeout)
+            await asyncio.sleep(max(0.0, self._service_seconds - (time.monotonic() - begun)))
+            if job.fault is Fault.JOB_FAILS:
+                self._end(job, JobStatus.FAILED, "it was told to fail")
+            else:
+                self._end(job, JobStatus.COMPLETED, f"{job.order.told} in {time.monotonic() - begun:.1f} s")
 
     def _end(self, job: Job, status: JobStatus, why: str) -> None:
         folder = self._folder / job.job_id
-        _write(folder, job.model_copy(update={"status": status, "why": why}), durable=True)
         job.status, job.why = status, why
-        for name in ("source", "reference"):
-            (folder / name).unlink(missing_ok=True)
         log.info("%s: %s: %s", job.job_id, status.value, why)
+        try:
+            _write(folder, job, durable=True)
+            for name in ("source", "reference"):
+                (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            # Whoever asks hears of it all the same; a stand-in that starts again renders the job anew.
+            log.warning("%s: its end can't be written down: %s", job.job_id, error)
 
     def _read(self, job_id: str) -> Job | None:
         if not job_id.isascii() or not job_id.removeprefix("job_").isalnum():

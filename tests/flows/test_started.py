@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +50,27 @@ async def test_they_bring_the_key_and_trust_whom_prefect_s_settings_name(tmp_pat
     assert [client._client.headers["Authorization"] for client in seen] == ["Bearer a key"] * 2
     with temporary_settings({PREFECT_API_SSL_CERT_FILE: str(tmp_path / "none.pem")}), pytest.raises(FileNotFoundError):
         await whole()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process from a later one of its number")
+async def test_a_run_that_is_killed_leaves_no_server_behind_that_holds_its_output_open() -> None:
+    program = (
+        "import asyncio; from flows import started\n"
+        "@started.flow()\n"
+        "async def whole():\n"
+        "    print('on', flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(whole())"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}, start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == b"on\n"
+        process.kill()
+        assert await asyncio.wait_for(process.stdout.read(), 30) == b""
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

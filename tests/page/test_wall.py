@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -96,6 +97,7 @@ async def browse(over: Over) -> AsyncIterator[httpx.AsyncClient]:
     outside = over.folder.parent / f"{over.folder.name}-outside.mp4"
     outside.write_bytes(b"secret")
     (over.folder / "way-out.mp4").symlink_to(outside)
+    (over.folder / "round.mp4").symlink_to("round.mp4")
     transport = httpx.ASGITransport(app=Gallery(over.folder).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8650") as client:
         yield client
@@ -120,7 +122,7 @@ async def test_a_gallery_answers_ranges_so_that_films_can_be_seeked(browse: http
 
 @pytest.mark.parametrize("asked", [
     "/.env", "/notes.txt", "/way-out.mp4", "/%2e%2e/secret.mp4", "/..%2f..%2fetc/passwd", "//etc/hostname.html",
-    "/sub/..%2f..%2fx.mp4", "/out.html%00.mp4", "/nothing.mp4",
+    "/sub/..%2f..%2fx.mp4", "/out.html%00.mp4", "/nothing.mp4", f"/{'long' * 70}.mp4", "/round.mp4",
 ])
 async def test_a_gallery_shows_nothing_but_the_pages_and_films_of_its_folder(
     browse: httpx.AsyncClient, asked: str
@@ -128,6 +130,15 @@ async def test_a_gallery_shows_nothing_but_the_pages_and_films_of_its_folder(
     answer = await browse.get(asked)
     assert answer.status_code == 404
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("name", [b"two\nlines.html", b"not \xff utf-8.html", "ünd?#%41.html".encode()])
+async def test_a_page_is_served_at_the_address_that_is_listed_whatever_its_name_holds(
+    browse: httpx.AsyncClient, over: Over, name: bytes
+) -> None:
+    (over.folder / "out.html").rename(over.folder / os.fsdecode(name))
+    (card,) = Gallery(over.folder).cards()
+    assert (await browse.get(f"/{card.page}")).status_code == 200
 
 
 async def test_a_gallery_does_not_answer_to_another_site_s_name(browse: httpx.AsyncClient) -> None:

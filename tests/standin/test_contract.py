@@ -176,10 +176,11 @@ async def test_a_form_that_is_no_form_is_422(http: httpx.AsyncClient, shared: St
         await http.post("/v1/jobs/lucy-2.5", json={"prompt": "x"}),
         await http.post("/v1/jobs/lucy-2.5", content=b"--x\r\nContent-Disposition: form-data; name=\"da",
                         headers={"content-type": "multipart/form-data; boundary=x"}),
+        await http.post("/v1/jobs/lucy-2.5", headers={"content-type": f"multipart/form-data; boundary={'x' * 257}"}),
         await http.post("/v1/jobs/lucy-2.5", data={"prompt": "no film"}),
         await http.post("/v1/jobs/lucy-2.5", files={"data": (None, "a text and no file")}),
     ]
-    assert [answer.status_code for answer in answers] == [422] * 4
+    assert [answer.status_code for answer in answers] == [422] * 5
     assert shared.jobs_made == jobs
 
 
@@ -279,7 +280,7 @@ async def test_files_are_kept_shown_and_deleted(http: httpx.AsyncClient, media: 
     assert (await http.delete(f"/v1/files/{kept['id']}")).status_code == 204
     assert (await http.get(f"/v1/files/{kept['id']}")).status_code == 404
     assert (await http.delete(f"/v1/files/{kept['id']}")).status_code == 404
-    for ttl in ("59", "2592001", "for ever"):
+    for ttl in ("59", "2592001", "9" * 5000, "for ever"):
         assert (await http.post("/v1/files", files=files, data={"ttl_seconds": ttl})).status_code == 422
     assert (await http.post("/v1/files", data={"ttl_seconds": "60"})).status_code == 422
 

@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import httpx
+import pytest
 from asking import KEY, MODELS, Media, client_of, decode, ended, generate, submit
 
 from reelflow.models import Kind
@@ -18,6 +20,11 @@ from reelflow.standin.render import Order
 from reelflow.standin.server import running_standin
 
 PLAIN = {"prompt": "plain"}
+PATH = '[{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 124, "x": 0.8, "y": 0.5}]'
+SERVE = (
+    "import sys\nfrom pathlib import Path\nfrom reelflow.standin.server import serve\n"
+    "serve(Path(sys.argv[1]), ffmpeg=Path(sys.argv[2]), port=0, service_seconds=float(sys.argv[3]))\n"
+)
 
 
 async def test_a_finished_job_is_served_after_a_restart(work_dir: Path, ffmpeg: Path, media: Media) -> None:
@@ -45,12 +52,8 @@ async def test_an_unfinished_job_is_rendered_after_a_restart(work_dir: Path, ffm
 
 
 async def test_a_job_survives_a_killed_stand_in(work_dir: Path, ffmpeg: Path, media: Media) -> None:
-    program = (
-        "import sys\nfrom pathlib import Path\nfrom reelflow.standin.server import serve\n"
-        "serve(Path(sys.argv[1]), ffmpeg=Path(sys.argv[2]), port=0, service_seconds=60)\n"
-    )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, str(work_dir), str(ffmpeg), stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-c", SERVE, str(work_dir), str(ffmpeg), "60", stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
@@ -111,6 +114,15 @@ async def test_a_job_that_takes_too_long_fails(work_dir: Path, ffmpeg: Path, med
         assert await ended(http, job_id) == "failed"
 
 
+async def test_a_job_whose_end_can_not_be_written_down_ends(work_dir: Path, ffmpeg: Path) -> None:
+    job = Job(job_id="job_1", model="lucy-2.1", made_at=time.time(), order=Order(Kind.EDIT, 64, 64, 20, 0.4))
+    folder = work_dir / "jobs" / job.job_id
+    (folder / "job.json.part").mkdir(parents=True)
+    (folder / "job.json").write_text(job.model_dump_json())
+    async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
+        assert await ended(http, job.job_id) == "failed"
+
+
 async def test_uploads_are_removed_when_the_job_is_over(work_dir: Path, ffmpeg: Path, media: Media) -> None:
     async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
         await generate(http, "small-tryon", media.film, reference=media.garment, prompt="")
@@ -133,14 +145,49 @@ async def test_old_finished_jobs_are_removed_at_the_start(work_dir: Path, ffmpeg
         assert book.find("broken") is None
 
 
-async def test_no_ffmpeg_is_left_when_the_stand_in_ends(work_dir: Path, ffmpeg: Path, media: Media) -> None:
-    path = '[{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 124, "x": 0.8, "y": 0.5}]'
+async def test_ctrl_c_which_gets_to_ffmpeg_too_fails_no_job(work_dir: Path, ffmpeg: Path, media: Media) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, str(work_dir), str(ffmpeg), "0", stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+    )
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().split(" listens on ")[1].split()[0]
+    async with httpx.AsyncClient(base_url=url, headers=KEY) as http:
+        job_id = (await submit(http, "lucy-motion", media.still, trajectory=PATH)).json()["job_id"]
+        await rendering(work_dir)
+        os.killpg(process.pid, signal.SIGINT)
+        await process.wait()
     async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
-        await submit(http, "lucy-motion", media.still, trajectory=path)
-        async with asyncio.timeout(20):
-            while not ffmpegs_in(work_dir):
-                await asyncio.sleep(0.01)
+        assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "pending"
+        await rendering(work_dir)
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, "completed"), (2, "failed")])
+async def test_a_job_whose_ffmpeg_somebody_ends_is_rendered_once_more(
+    times: int, status: str, work_dir: Path, ffmpeg: Path, media: Media
+) -> None:
+    async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
+        job_id = (await submit(http, "small-motion", media.still, trajectory=PATH)).json()["job_id"]
+        seen: set[int] = set()
+        for _ in range(times):
+            seen.add(pid := await rendering(work_dir, but=seen))
+            os.kill(pid, signal.SIGINT)
+        assert await ended(http, job_id) == status
+
+
+async def test_no_ffmpeg_is_left_when_the_stand_in_ends(work_dir: Path, ffmpeg: Path, media: Media) -> None:
+    async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
+        await submit(http, "lucy-motion", media.still, trajectory=PATH)
+        await rendering(work_dir)
     assert not ffmpegs_in(work_dir)
+
+
+async def rendering(work_dir: Path, *, but: Collection[int] = ()) -> int:
+    """The process that writes into a folder, once there is one `but` those."""
+    async with asyncio.timeout(20):
+        while not (found := [pid for pid in ffmpegs_in(work_dir) if pid not in but]):
+            await asyncio.sleep(0.01)
+    return found[0]
 
 
 def ffmpegs_in(work_dir: Path) -> list[int]:
