@@ -215,3 +215,23 @@ async def test_who_stops_a_run_is_told_whether_it_paid(
     assert sentence.format(job=job["job_id"], wish=job["key"][:12]) in answer["error"]
     assert (answer["ledger_key"], answer["job_ids"]) == (job["key"], [job["job_id"]] if job["job_id"] else [])
     assert answer["billed_seconds"] == (0.5 if state == "accepted" else 0.0)
+
+
+async def test_ctrl_c_which_all_get_that_a_terminal_runs_ends_a_run_in_order(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    """Prefect's server too, which a run from the command line has for itself: it has to outlast the run."""
+    queue.faults.add("stuck-pending=1")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "flows", *restyle(clip, tmp_path / "out.mp4"), stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"},
+    )
+    async with asyncio.timeout(90):
+        while not queue.jobs_made:
+            await asyncio.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = await process.communicate()
+    answer = json.loads(stdout)
+    assert (process.returncode, answer["status"], answer["paid"]) == (130, "interrupted", "now"), stderr
+    assert "is bought, and the queue may still finish" in answer["error"] and b"Error logging" not in stderr
