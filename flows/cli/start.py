@@ -68,8 +68,8 @@ def run_until_stopped(work: Coroutine[Any, Any, Any]) -> Any:
     began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
     async def run() -> Any:
-        # What is started from here on has it blocked too. Ctrl-C goes to all that a terminal runs just now: without this
-        # the server that Prefect starts for the run ended with it, and the run waited a minute to tell that how it ends.
+        # What is started from here on has it blocked too. Ctrl-C goes to all that a terminal runs just now: else the
+        # server that Prefect starts for the run ends with it, and the run waits a minute to tell that how it ends.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         task = asyncio.current_task()
         assert task is not None
