@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from many_steps import run_recipe
 from nasty import run
-from one_job import plan_of, prepare, prepare_pieces, with_pieces
+from one_job import finish_pieces, plan_of, prepare, prepare_pieces, with_pieces
 from test_round_trip import there_and_back
+from test_segment import rendered
 from test_sent import boxes, write_ready
 
 from reelflow.media.pieces import cut_at
@@ -169,3 +170,14 @@ async def test_films_keep_it_and_what_is_no_film_does_not(build: Path, ffmpeg: P
         assert [chapter.title for chapter in made.chapters] == ["All of it"]
     for name in ("b.gif", "e.png"):
         assert b"hills" not in (work_dir / "out" / name).read_bytes()
+
+
+async def test_a_film_in_pieces_has_one_timecode_over_all(
+    either: Path, ffmpeg: Path, small_model: Model, work_dir: Path
+) -> None:
+    plan = plan_of(await probe(labelled(ffmpeg, work_dir / "in.mov")), small_model, start=1)
+    cut = with_pieces(plan, cut_at(40, [13, 27]))
+    made = await rendered(ffmpeg, await prepare_pieces(cut, work_dir, ffmpeg=either, timeout=60), work_dir)
+    done = await finish_pieces(cut, made, work_dir / "done.mp4", ffmpeg=either, timeout=60)
+    found = await probe(done.path)
+    assert (dict(found.tags), found.timecode, found.frames) == (WORDS, "01:00:01:00", 50)
