@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from reelflow.legible import shortened
+
 # What the film is, and when it was made; not where, nor with what.
 _KEPT = (
     "title", "artist", "album_artist", "album", "comment", "description", "synopsis", "copyright", "date",
     "creation_time", "genre", "show", "episode_id", "network", "composer", "keywords",
 )
-_MOST_CHARACTERS = 1024
+_APPLE = "com.apple.quicktime."  # how Apple's programs begin the same names
+_MOST_BYTES = 2048  # of a value: the tags of 32 outputs are to fit into one command
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_TEXT = "\ufffd"  # what PyAV puts in the place of bytes that are no UTF-8
 # ffmpeg takes more, such as `now`, with which the same film would be another one each time.
@@ -21,9 +24,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 def tags_of(told: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Those of a container's tags that say what the film is, as names and values, in an order of their own.
 
-    Each value is one line of at most 1024 characters; one that isn't text is left away.
+    Each value is one line of at most 2048 bytes; one that isn't text is left away.
     """
-    known = {name.lower(): _one_line(value) for name, value in told.items() if _NOT_TEXT not in value}
+    known = {
+        name.lower().removeprefix(_APPLE): _one_line(value) for name, value in told.items() if _NOT_TEXT not in value
+    }
     return tuple((name, known[name]) for name in _KEPT if known.get(name) and _can_be(name, known[name]))
 
 
@@ -35,7 +40,7 @@ def tag_options(tags: tuple[tuple[str, str], ...], timecode: str | None) -> dict
 
 
 def _one_line(value: str) -> str:
-    return _CONTROLS.sub(" ", value).strip()[:_MOST_CHARACTERS].rstrip()
+    return shortened(_CONTROLS.sub(" ", value).strip(), _MOST_BYTES).rstrip()
 
 
 def _can_be(name: str, value: str) -> bool:
