@@ -211,7 +211,8 @@ class Output:
     """One file that a person gets: a part of the last clip (from frame `first` on, `frames` of them at `rate`).
 
     `name` is its path below the output folder; `size` is its whole frame in pixels; `fit` how the picture gets into it.
-    `over` is the source's part that it wipes over; None where it is shown by itself.
+    `over` is the source's part that it wipes over; None where it is shown by itself. `tags` and the `timecode` of its
+    first frame are what a film says of itself.
     """
 
     name: str
@@ -229,6 +230,8 @@ class Output:
     rows: int = 0
     copies: bool = False
     over: Over | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    timecode: str | None = None
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import PurePosixPath
 
@@ -10,13 +11,15 @@ from reelflow.choices import read_size
 from reelflow.errors import BadInput, Fault
 from reelflow.media.clip import Clip
 from reelflow.media.geometry import Size, even
-from reelflow.media.outputs import FILM_SUFFIXES, choose_encoding
+from reelflow.media.outputs import FILM_SUFFIXES, choose_container, choose_encoding
 from reelflow.media.probe import Probe
 from reelflow.media.steps.still import Still
 from reelflow.media.steps.trim import Trim
+from reelflow.media.timecode import later
 from reelflow.output_spec import OutputSpec
 from reelflow.plan import Output, OutputForm, Over, Span
 from reelflow.recipe import Recipe
+from reelflow.variants import Variants
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MOVING_SUFFIXES = (".webp", ".gif")
@@ -38,6 +41,8 @@ def plan_outputs(
             continue
         if any(output.name.lower() == other.name.lower() for other in made):
             add(Fault(f"output {number}", "", f"it has the name of another one, {output.name!r}", "path"))
+        if output.form is OutputForm.FILM:
+            output = replace(output, tags=source.tags, timecode=_timecode(recipe, output, source, clip))
         made.append(output)
     return tuple(made)
 
@@ -77,6 +82,19 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
     frames = max(1, round((last - first) / clip.rate * rate))
     return Output(name, OutputForm.FILM, size, spec.fit, rate, first, frames, spec.codec, spec.quality,
                   sound=spec.sound and bool(clip.sounds), over=over)
+
+
+def _timecode(recipe: Recipe, output: Output, source: Probe, clip: Clip) -> str | None:
+    """The source's timecode of a film's first frame; None where its frames don't run as the source's do."""
+    line = clip.timeline
+    if (
+        source.timecode is None or line is None or line.speed != 1 or output.rate != source.rate
+        or source.varies or source.hidden or any(isinstance(step, Variants) for step in recipe.work)
+        or not choose_container(PurePosixPath(output.name)).timed
+    ):
+        return None
+    before = (line.at(output.first / clip.rate) - Fraction(source.first_time)) * source.rate
+    return later(source.timecode, int(before), source.rate) if before.denominator == 1 else None
 
 
 def _over(source: Probe, clip: Clip, first: int, last: int) -> Over:

@@ -24,6 +24,7 @@ from reelflow.media.sounding import heard_of
 from reelflow.media.steps.resize import fitted
 from reelflow.media.still_command import sheet, still
 from reelflow.media.strip_command import shot_before, shots
+from reelflow.media.tags import tag_options
 from reelflow.media.tracks import SubtitleOut
 from reelflow.media.wiping import wiped
 from reelflow.plan import Finish, FromFilm, Output, OutputForm, Prepare, Sounds
@@ -194,7 +195,8 @@ def _written(finish: Finish, target: Target, reel: Reel, given: Given) -> Writte
     encoding = choose_encoding(Path(output.name), output.codec, output.quality)
     if encoding.pixels != "yuv420p":
         picture = picture.filter("format", encoding.pixels)
-    return with_tracks(finish, target, picture, encoding.options | {"fps_mode": "passthrough", **BARE}, given)
+    options = encoding.options | {"fps_mode": "passthrough", **BARE, **tag_options(output.tags, output.timecode)}
+    return with_tracks(finish, target, picture, options, given)
 
 
 def _cut(finish: Finish, output: Output, reel: Reel) -> tuple[Reel, Clip]:
@@ -220,9 +222,11 @@ def _copied(finish: Finish, target: Target, given: Given) -> Written:
     """The source's pictures as they are, with other sound."""
     feed = finish.pictures.feed
     assert isinstance(feed, FromFilm)
-    encoding = choose_encoding(Path(target.output.name), target.output.codec, target.output.quality)
+    output = target.output
+    encoding = choose_encoding(Path(output.name), output.codec, output.quality)
     kept = {name: value for name, value in encoding.options.items() if name in ("f", "movflags", "tag:v")}
-    return with_tracks(finish, target, open_film(feed.film)["V:0"], kept | {"c:v": "copy", **BARE}, given)
+    options = kept | {"c:v": "copy", **BARE, **tag_options(output.tags, output.timecode)}
+    return with_tracks(finish, target, open_film(feed.film)["V:0"], options, given)
 
 
 def _finished_picture(finish: Finish, output: Output, reel: Reel) -> Any:

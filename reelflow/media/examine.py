@@ -31,6 +31,8 @@ from reelflow.media.forked import serve
 from reelflow.media.frame import colour_of, orientation_of
 from reelflow.media.opening import FILM_FORMATS, MAX_PIXELS, SOUND_FORMATS, Refused, check_size, file_url
 from reelflow.media.packets import Track, codec_of, half_a_frame, packets_of
+from reelflow.media.tags import tags_of
+from reelflow.media.timecode import find_timecode
 from reelflow.media.timing import find_clock
 
 _TEXT_SUBTITLES = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
@@ -186,6 +188,9 @@ def _describe(
              "title": row["metadata"].get("title")}
             for row in container.chapters() if row["time_base"] is not None
         ],
+        "tags": tags_of(container.metadata),
+        "timecode": find_timecode(
+            (film.metadata, *(stream.metadata for stream in container.streams.data), container.metadata)),
         "other_streams": len(container.streams) - len(tracks),
         "damage": list(_damage(container, film, clock.seconds, track)),
     }

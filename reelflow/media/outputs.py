@@ -14,13 +14,16 @@ from reelflow.media.probe import Sound
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A kind of file: ffmpeg's `muxer`, what may go in, and what sound that doesn't fit becomes."""
+    """A kind of file: ffmpeg's `muxer`, what may go in, and what sound that doesn't fit becomes; `timed` ones hold a
+    timecode.
+    """
 
     muxer: str
     codecs: tuple[Codec, ...]
     sounds: frozenset[str]
     fallback: str
     faststart: bool
+    timed: bool = True
 
     def takes(self, codec: str, wanted: Codec | None) -> bool:
         """Whether pictures in `codec` (ffmpeg's name) can be copied into it where `wanted` is asked for."""
@@ -36,7 +39,7 @@ _CONTAINERS = {
     ".mov": Container("mov", (Codec.H264, Codec.HEVC, Codec.PRORES), frozenset({"aac", "mp3", *_PCM}), "aac", True),
     ".mkv": Container("matroska", tuple(Codec), frozenset(
         {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "eac3", "dts", *_PCM}), "aac", False),
-    ".webm": Container("webm", (Codec.AV1,), frozenset({"opus", "vorbis"}), "opus", False),
+    ".webm": Container("webm", (Codec.AV1,), frozenset({"opus", "vorbis"}), "opus", False, timed=False),
 }
 FILM_SUFFIXES = tuple(_CONTAINERS)
 _CRF = {

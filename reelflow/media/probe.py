@@ -85,7 +85,8 @@ class Probe:
     degrees clockwise the stored picture is turned to be upright, after a flip from left to right if `mirrored`.
     `unevenness` is how far a frame lies from an even clock of `rate` at most; a film that `varies` has no such clock.
     One that is `numbered` tells no times (a bare stream, H.264 in AVI): its frames are counted at `rate`.
-    `hidden` frames are in the file and not in the film: an edit list leaves them out.
+    `hidden` frames are in the file and not in the film: an edit list leaves them out. `tags` are what the container
+    says of the film, as names and values; `timecode` is the first frame's.
     """
 
     path: Path
@@ -115,6 +116,8 @@ class Probe:
     sounds: tuple[Sound, ...] = ()
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    timecode: str | None = None
     other_streams: int = 0
     damage: tuple[str, ...] = ()
 
@@ -156,6 +159,7 @@ class Probe:
         values["colour"] = Colour(**made.get("colour", {}))
         for name, kind in (("sounds", Sound), ("subtitles", Subtitle), ("chapters", Chapter)):
             values[name] = tuple(kind(**row) for row in made.get(name, ()))
+        values["tags"] = tuple((name, value) for name, value in made.get("tags", ()))
         values["damage"] = tuple(made.get("damage", ()))
         return cls(**values)
 

@@ -244,6 +244,20 @@ def test_smooth_makes_up_pictures_only_where_the_rate_is_raised() -> None:
     assert "minterpolate" not in graph(22, smooth=False) and "minterpolate" not in graph(60, smooth=True)
 
 
+def test_what_the_source_says_of_itself_goes_into_the_finished_film_and_never_into_what_is_sent() -> None:
+    said = film(tags=(("title", "a=b"), ("artist", "x; y")), timecode="01:00:59;29")
+    plan, plain = plan_of(said, MODEL, start=2), plan_of(film(), MODEL, start=2)
+    with_it, without = finished(plan), finished(plain)
+    at = with_it.index("-metadata:g:artist")
+    assert with_it[at:at + 4] == ["-metadata:g:artist", "artist=x; y", "-metadata:g:title", "title=a=b"]
+    assert with_it[with_it.index("-timecode") + 1] == "01:01:02;01"
+    told = [*with_it[at:at + 4], "-timecode", "01:01:02;01"]
+    assert [word for word in with_it if word not in told] == without
+    assert prepare_arguments(plan.jobs[0].prepare, {}, GIVEN, SENT) == prepare_arguments(
+        plain.jobs[0].prepare, {}, GIVEN, SENT)
+    assert remux_arguments(said, SENT) == remux_arguments(film(), SENT)
+
+
 def test_chapters_come_in_as_an_input_of_their_own() -> None:
     arguments = finished(WHOLE, chapters=Path("/films/chapters.txt"))
     assert arguments[arguments.index("ffmetadata") - 1:][:4] == ["-f", "ffmetadata", "-i", "file:/films/chapters.txt"]

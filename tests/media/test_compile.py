@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -52,6 +53,38 @@ def test_a_trim_behind_a_model_cuts_the_sound_where_it_lies_in_the_source() -> N
     assert (plan.finish.sounds.span.begin, plan.finish.sounds.span.seconds) == (3.0, 3.0)
     assert plan.finish.sounds.ops == () and plan.finish.timeline is not None
     assert plan.finish.timeline.begin == 3
+
+
+SAID = film(rate=Fraction(30), frames=300, seconds=10.0, first_time=0.7, timecode="01:00:00:00",
+            tags=(("title", "Hills"),))
+
+
+@pytest.mark.parametrize(("steps", "timecode"), [
+    ([{"restyle": "noir"}], "01:00:00:00"),
+    ([{"trim": {"start": 1}}, {"restyle": "noir"}, {"trim": {"start": 2.1}}, {"flip": "horizontal"}], "01:00:03:03"),
+    ([{"rate": 60}, {"restyle": "noir"}, {"rate": 30}], "01:00:00:00"),
+    ([{"speed": 2}, {"trim": {"start": 1}}, {"speed": 0.5}], "01:00:02:00"),
+    ([{"restyle": "noir"}, {"rate": 25}], None),
+    ([{"restyle": {"prompt": "noir", "rate": "model"}}], None),
+    ([{"speed": 2}], None),
+    (["reverse"], None),
+    ([{"rate": 12}, {"trim": {"start": 0.25}}, {"rate": 30}], None),
+    ([{"variants": ["reverse", {"restyle": "noir"}]}, {"edit": "rain"}], None),
+])
+def test_a_film_has_the_timecode_of_its_first_frame_where_its_frames_run_as_the_source_s(
+    steps: list[Any], timecode: str | None
+) -> None:
+    outputs = [{"path": "a.mp4"}, {"path": "b.webm"}, {"path": "c.webp"}, {"path": "d.png"}]
+    made = plan_for(*steps, source=SAID, outputs=outputs).finish.outputs
+    assert [one.timecode for one in made] == [timecode, None, None, None]
+    assert [one.tags for one in made] == [SAID.tags, SAID.tags, (), ()]
+
+
+@pytest.mark.parametrize("about", [
+    {"varies": True}, {"hidden": 2}, {"rate": Fraction(48)}, {"timecode": "01:00:00;00"}, {"timecode": None},
+])
+def test_a_timecode_that_may_be_another_frame_s_does_not_come_back(about: dict[str, Any]) -> None:
+    assert plan_for({"restyle": "noir"}, source=replace(SAID, **about)).finish.outputs[0].timecode is None
 
 
 def test_a_film_that_comes_as_the_next_model_takes_it_is_not_encoded_again() -> None:

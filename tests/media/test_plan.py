@@ -127,5 +127,5 @@ def test_a_picture_for_motion_is_planned_by_the_model_s_length() -> None:
 def test_facts_go_to_json_and_back() -> None:
     import json
 
-    source = film(turn=90, mirrored=True, damage=("it is damaged",))
+    source = film(turn=90, mirrored=True, damage=("it is damaged",), tags=(("title", "x"),), timecode="01:00:00:00")
     assert Probe.from_json(json.loads(json.dumps(source.to_json()))) == source
