@@ -18,7 +18,7 @@ from reelflow.compile import compile_recipe
 from reelflow.errors import Declined, Unapproved
 from reelflow.lineage import Stage
 from reelflow.plan import Plan
-from reelflow.preflight import check_total, read_limit
+from reelflow.preflight import check_first, check_total, read_limit
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
 from reelflow.settings import read_settings
@@ -45,12 +45,16 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     """
     if already:
         return recipe
+    settings, previews = read_settings(), {}
     for round_ in itertools.count():
         plan, known = await plan_films(recipe, source, order=order)
         previewed = excerpt(recipe, plan.source, known)
-        # From the command line the preview is a run of its own.
-        price = _preview_usd(plan, compile_recipe(previewed, plan.source, known)) if deployment.id else Decimal(0)
-        check_total(plan, read_limit(order.max_cost_usd, read_settings()), previews_usd=(round_ + 1) * price)
+        if deployment.id:  # from the command line the preview is a run of its own
+            price = _preview_usd(plan, compile_recipe(previewed, plan.source, known), order)
+            previews[previewed.model_dump_json()] = price
+        limit, besides = read_limit(order.max_cost_usd, settings), sum(previews.values(), Decimal(0))
+        check_total(plan, limit, besides_usd=besides)
+        await check_first(plan, limit, settings, refresh=order.refresh, besides_usd=besides)
         shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
@@ -69,9 +73,9 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     raise AssertionError("the rounds end by an answer")
 
 
-def _preview_usd(plan: Plan, previewed: Plan) -> Decimal:
+def _preview_usd(plan: Plan, previewed: Plan, order: Order) -> Decimal:
     """What a preview costs besides the whole: nothing where all goes to the model, so that it is the same job."""
-    is_same = previewed.jobs[0].prepare.frames == plan.jobs[0].prepare.frames
+    is_same = previewed.jobs[0].prepare.frames == plan.jobs[0].prepare.frames and not order.refresh
     return Decimal(0) if is_same else previewed.cost_usd or Decimal(0)
 
 

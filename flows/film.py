@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.failed import reported
-from flows.made import Places, Wanted
+from flows.made import Places, Sought
 from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
@@ -40,7 +40,7 @@ from tasks.media import (
     probe_step_files,
 )
 from tasks.page import publish_page
-from tasks.receipt import deliver_files, digest_ask, keep_receipt
+from tasks.receipt import deliver_files, digest_ask, find_there, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, current_run, open_run
 from tasks.stop import cancelled_in_order
@@ -78,10 +78,10 @@ async def make_within(
 
         _, ask = await asyncio.gather(publish_plan(plan), digest_ask(recipe, path))
         targets = places.targets(source, plan, need_bytes=2 * plan.source.size_bytes)
-        wanted = Wanted(places, ask, targets, plan, order)
+        sought = Sought(places, ask, targets, plan, order)
         film, shots = None, _room_for_shots(run)
-        if not await wanted.are_made():
-            replaces = wanted.replaces
+        if not await sought.are_made():
+            replaces = await sought.may_replace()
             check_total(plan, limit)
             await check_first(plan, limit, run.settings, refresh=order.refresh)
             trail = Trail(run)
@@ -90,9 +90,9 @@ async def make_within(
                           shots_in=None if is_folded() else shots)
             plan, takes = await works.done()
             try:
-                film = await _finished(wanted, plan, works, takes, shots, strict=recipe.strict, replaces=replaces)
+                film = await _finished(sought, plan, works, takes, shots, strict=recipe.strict, replaces=replaces)
             except OutputTaken:
-                if not await wanted.were_made_meanwhile():
+                if not await sought.were_made_meanwhile():
                     raise
             else:
                 emit_lineage(note().lineage)
@@ -103,11 +103,11 @@ async def make_within(
 
 
 async def _finished(
-    wanted: Wanted, plan: Plan, works: Works, takes: Takes, shots: Path, *, strict: bool, replaces: bool
+    sought: Sought, plan: Plan, works: Works, takes: Takes, shots: Path, *, strict: bool, replaces: bool
 ) -> Probe | None:
     """The first of the files that are made now, put in place, noted, and brought to where they are to lie."""
-    delivery, lineage = wanted.places.delivery, note().lineage
-    made: dict[str, Any] = {"status": RunStatus.COMPLETED, "output": wanted.targets[0], "outputs": wanted.targets}
+    delivery, lineage = sought.places.delivery, note().lineage
+    made: dict[str, Any] = {"status": RunStatus.COMPLETED, "output": sought.targets[0], "outputs": sought.targets}
 
     async def kept(finished: Finished, parts: tuple[Path, ...]) -> None:
         nonlocal lineage
@@ -117,18 +117,18 @@ async def _finished(
             warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
             commands={**works.commands, "finish": [list(command) for command in finished.commands]})
         if delivery is None:
-            lineage = await keep_receipt(wanted.ask, plan, replace(report, **made), parts)
+            lineage = await keep_receipt(sought.ask, plan, replace(report, **made), parts)
 
-    with_pictures = not is_folded() or wanted.order.poster is not None
+    with_pictures = not is_folded() or sought.order.poster is not None
     finished = await finish_media(
-        plan, takes, Given(plan.files, current_run().scratch / "steps"), wanted.targets, strict=strict,
+        plan, takes, Given(plan.files, current_run().scratch / "steps"), sought.targets, strict=strict,
         shots_in=shots if with_pictures else None, replaces=replaces, on_whole=kept)
     report = note(lineage=lineage, **made)
     if delivery is not None:
-        if not replaces and (there := await wanted.places.first_there(wanted.targets)) is not None:
+        if not replaces and (there := await find_there(delivery, sought.targets)) is not None:
             raise OutputTaken(f"The output {there} has been written by another run meanwhile: choose another name.",
                               field="output")
-        note(uploaded=await deliver_files(wanted.ask, plan, report, delivery), output=None, outputs=())
+        note(uploaded=await deliver_files(sought.ask, plan, report, delivery), output=None, outputs=())
     return finished.films[0]
 
 

@@ -28,6 +28,7 @@ from reelflow.errors import (
     ClipsFailed,
     JobFailed,
     MediaFailed,
+    MediaStopped,
     OutputTaken,
     ReelflowError,
     SourceFault,
@@ -189,7 +190,7 @@ class _Taking:
 
 def _is_its_own(error: ReelflowError) -> bool:
     """Whether an error is the clip's, and not that of a place, a setting or a file that is the same for all clips."""
-    if isinstance(error, SourceFault):
+    if isinstance(error, SourceFault | MediaStopped):
         return False
     if isinstance(error, BadInput) and not isinstance(error, OutputTaken):
         return not (error.field or "").startswith(_EVERYONES)

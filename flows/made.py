@@ -70,7 +70,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sought:
     """What a run was asked for: `ask`, a digest of the recipe and all that goes in, and the files to be made of it."""
 
     places: Places
@@ -79,12 +79,12 @@ class Wanted:
     plan: Plan
     order: Order
 
-    @property
-    def replaces(self) -> bool:
+    async def may_replace(self) -> bool:
         """Whether the files may take the place of what lies there now, where `are_made` let that pass: then it is ours,
         or may be replaced. What comes to lie there meanwhile is neither.
         """
-        return self.order.overwrite or any(target.exists() or target.is_symlink() for target in self.targets)
+        return (self.order.overwrite or any(target.is_symlink() for target in self.targets)
+                or await self.places.first_there(self.targets) is not None)
 
     async def are_made(self) -> bool:
         """Whether the very files lie there already; what was told of them is noted.

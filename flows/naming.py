@@ -17,7 +17,8 @@ Name = Callable[[Mapping[str, Any]], str]
 
 
 class NamedBy(str):
-    """The name of a flow's runs, as a function of their parameters; one that a person has given stays.
+    """The name of a flow's runs, as a function of their parameters; one that a person has given stays, but
+    for two small words with a hyphen, which is how Prefect names a run.
 
     Prefect formats a name that is text with the parameters that it has at hand; for a name that is a function they have
     to be asked of the server, by a client of its own, before anything else begins.

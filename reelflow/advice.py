@@ -15,6 +15,7 @@ from reelflow.errors import (
     KeyRefused,
     LedgerFault,
     MediaFailed,
+    MediaStopped,
     MediaTimeout,
     OverBudget,
     QueueBusy,
@@ -52,6 +53,7 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (LedgerFault, "See to the ledger (`reelflow doctor` says where it lies), and run {again}."),
     (MediaTimeout, "Give ffmpeg longer (REELFLOW_FFMPEG_TIMEOUT) or take a shorter part, and run {again}: what was "
                    "bought is kept."),
+    (MediaStopped, "Run {again}: what was bought is kept, and not paid again."),
     (MediaFailed, "See to what ffmpeg says, and run {again}: what was bought is kept, and not paid again."),
     (BadResult, "Run with --refresh to buy another result; the one that came is kept."),
     (ReelflowError, "Run {again}: what was bought is kept, and not paid again."),

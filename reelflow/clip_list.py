@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +79,24 @@ def check_apart(sources: str, results: str) -> None:
     if sources.lower().endswith(LISTS):
         return
     there, here = (remote.place_of(where) for where in (_folder_of(sources), results))
-    if here == there or ("**" in sources and here.startswith(f"{there}/")):
+    is_taken = here == there if "**" not in sources else _is_below(here, there) and fnmatch(
+        "film.mp4", sources.rpartition("/")[2])
+    if is_taken:
         raise BadInput(f"The results would lie in {show_source(results)}, where the clips are taken from, and be taken "
                        "for clips the next time: choose another output.", field="output")
 
 
+def _is_below(place: str, folder: str) -> bool:
+    return f"{place}/".startswith(f"{folder.rstrip('/')}/")
+
+
 def _folder_of(sources: str) -> str:
-    """The folder, or the prefix, that a glob begins at; another one as it is."""
+    """The folder, or the prefix, that a glob for names takes clips from, or begins at; another one as it is."""
     if not _has_magic(sources) or (not is_address(sources) and Path(sources).expanduser().exists()):
         return sources
-    return sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")].rpartition("/")[0] or "."
+    before = sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")] if "**" in sources else sources
+    folder, slash, _ = before.rpartition("/")
+    return folder or slash or "."
 
 
 def _is_clip(source: str, where: str, pictures: bool) -> bool:

@@ -35,7 +35,7 @@ from reelflow.plan import (
 )
 from reelflow.readiness import can_copy, comes_ready, is_ready
 from reelflow.recipe import Recipe
-from reelflow.shaping import plan_outputs
+from reelflow.shaping import plan_outputs, too_small
 from reelflow.step import Step
 from reelflow.strand import Strand, begin, narrow, shown_size, stored_size
 from reelflow.variants import Variants
@@ -97,6 +97,8 @@ class _Compiler:
             sounds=self._sounds(strand), outputs=outputs,
         )
         finish = replace(finish, outputs=tuple(replace(one, copies=can_copy(finish, one)) for one in outputs))
+        if faults := list(too_small(finish.outputs)):
+            raise recipe.refusal(faults)
         return Plan(
             name=recipe.name, source=self._source, files=dict(self._known.files), jobs=tuple(self._jobs),
             finish=finish, warnings=warnings,

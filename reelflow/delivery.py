@@ -59,16 +59,19 @@ class Delivery:
         return None
 
     async def bring(self, receipt: Receipt) -> tuple[str, ...]:
-        """Bring the files of a receipt there, and it behind them; gives their addresses."""
+        """Bring a receipt there, and its files behind it; gives their addresses.
+
+        A run that is killed between them must not be refused by its own film.
+        """
         addresses = tuple(self.address(path) for path in receipt.paths)
-        for path, address in zip(receipt.paths, addresses, strict=True):
-            await asyncio.to_thread(remote.put, path, address)
         told = {
             "ask": receipt.ask, "resolved": receipt.resolved, "report": receipt.report,
             "sizes": {address: path.stat().st_size for path, address in zip(receipt.paths, addresses, strict=True)},
         }
         await asyncio.to_thread(remote.write, self._place(receipt.ask, receipt.paths),
                                 json.dumps(told, ensure_ascii=False).encode())
+        for path, address in zip(receipt.paths, addresses, strict=True):
+            await asyncio.to_thread(remote.put, path, address)
         return addresses
 
     def _place(self, ask: str, targets: tuple[Path, ...]) -> str:

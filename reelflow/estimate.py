@@ -18,7 +18,7 @@ def is_settled(plan: Plan, settings: Settings) -> bool:
         len(job.prepare.pieces) > 1 for job in plan.jobs)
 
 
-def estimated(plan: Plan, source: str, settings: Settings) -> Report:
+def estimated(plan: Plan, source: str, settings: Settings, *, refresh: bool = False) -> Report:
     """The report of an estimate."""
     steps = [job.step for job in plan.jobs]
     seeds = {step.seed for step in steps if step.seed is not None}
@@ -27,5 +27,5 @@ def estimated(plan: Plan, source: str, settings: Settings) -> Report:
         resolved_model=joined(job.resolved for job in plan.jobs), prompt=joined(step.prompt for step in steps),
         seed=seeds.pop() if len(seeds) == 1 else None, billed_seconds=plan.seconds, cost_usd=plan.cost_usd,
         estimated_cost_usd=plan.cost_usd, stand_in=settings.uses_standin, source_film=describe_film(plan.source),
-        warnings=plan.warnings,
+        warnings=plan.warnings, refreshes=refresh,
     )

@@ -60,44 +60,47 @@ def read_limit(max_cost_usd: float | None, settings: Settings) -> Decimal | None
     return min((limit for limit in (own, settings.max_cost_usd) if limit is not None), default=None)
 
 
-def check_total(plan: Plan, limit: Decimal | None, *, previews_usd: Decimal = Decimal(0)) -> None:
+def check_total(plan: Plan, limit: Decimal | None, *, besides_usd: Decimal = Decimal(0)) -> None:
     """Refuse a plan of several jobs whose sum goes over the run's limit, before the first of them is bought.
 
-    A single job is held against the limit when it is bought, by what the ledger knows. `previews_usd` is what the same
-    run pays for previews of it.
+    A single job is `check_first`'s. `besides_usd` is what the same run pays for previews of it.
 
     Raises:
         OverBudget: the price is over the limit, or is not known.
     """
-    if limit is None or (plan.purchases < 2 and not previews_usd):
+    if limit is None or plan.purchases < 2:
         return
     if plan.cost_usd is None:
         unpriced = next(job.model.name for job in plan.jobs if job.cost_usd is None)
         raise OverBudget(f"The price of {unpriced} is not known, so it can't be held against the limit max_cost_usd of "
                          f"{limit} USD: give it a price in REELFLOW_MODELS, or take the limit away.")
-    if (cost := plan.cost_usd + previews_usd) > limit:
-        jobs = f"The {plan.purchases} jobs" if plan.purchases > 1 else "The job"
-        more = f", {previews_usd.normalize():f} of it for previews" if previews_usd else ""
-        sent = "nothing more is sent" if previews_usd else "nothing was sent"
-        raise OverBudget(f"{jobs} would cost {cost.normalize():f} USD{more}, and the limit max_cost_usd is "
-                         f"{limit.normalize():f} USD: {sent}. Shorten the clip or raise the limit.")
+    if plan.cost_usd + besides_usd > limit:
+        raise _over(f"The {plan.purchases} jobs", plan.cost_usd, limit, besides_usd)
 
 
-async def check_first(plan: Plan, limit: Decimal | None, settings: Settings, *, refresh: bool = False) -> None:
+async def check_first(
+    plan: Plan, limit: Decimal | None, settings: Settings, *, refresh: bool = False, besides_usd: Decimal = Decimal(0)
+) -> None:
     """Refuse a single job that goes over the run's limit before its film is encoded.
 
     One whose film was made here before may be kept, and cost nothing: what the ledger knows decides then, and with
-    `refresh` nothing kept counts. Raises OverBudget.
+    `refresh` nothing kept counts. `besides_usd` is as in `check_total`. Raises OverBudget.
     """
-    if limit is None or plan.purchases != 1 or plan.cost_usd is None or plan.cost_usd <= limit:
+    if limit is None or plan.purchases != 1 or plan.cost_usd is None or plan.cost_usd + besides_usd <= limit:
         return
     if not refresh:
         with tempfile.TemporaryDirectory(prefix="reelflow-") as folder:
             key = await first_key(plan, Given(plan.files, Path(folder)), ffmpeg=find_ffmpeg(settings.ffmpeg))
         if await find_kept(Store(settings.work_dir / "store"), settings.work_dir, key) is not None:
             return
-    raise OverBudget(f"This would cost {plan.cost_usd.normalize():f} USD, and the limit max_cost_usd is "
-                     f"{limit.normalize():f} USD: nothing was sent. Shorten the clip, or raise the limit.")
+    raise _over("This", plan.cost_usd, limit, besides_usd)
+
+
+def _over(what: str, cost: Decimal, limit: Decimal, besides: Decimal) -> OverBudget:
+    more = f", {besides.normalize():f} of it for previews" if besides else ""
+    sent = "nothing more is sent" if besides else "nothing was sent"
+    return OverBudget(f"{what} would cost {(cost + besides).normalize():f} USD{more}, and the limit max_cost_usd is "
+                      f"{limit.normalize():f} USD: {sent}. Ask for less, or raise the limit.")
 
 
 async def probe_files(recipe: Recipe) -> dict[Path, Probe]:
@@ -128,9 +131,11 @@ async def _check_reference(path: Path) -> None:
 
 async def preflight(
     recipe: Recipe, source: str, settings: Settings, destination: Destination, *, estimate: bool = False,
-    refresh: bool = False, max_cost_usd: float | None = None,
+    refresh: bool = False, max_cost_usd: float | None = None, delivers: bool = False,
 ) -> Plan | None:
     """Check a recipe, limit, source, output and queue; what lies at an address is looked at once it is fetched.
+
+    What the run `delivers` to an address may lie there already.
 
     Gives the plan of what has to be made (with `estimate`, of all that is asked for); None where that is made, or not
     known yet.
@@ -162,7 +167,8 @@ async def preflight(
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
                 check_total(plan, limit)
-                await check_first(plan, limit, settings, refresh=refresh)
+                if not delivers:
+                    await check_first(plan, limit, settings, refresh=refresh)
         else:
             planned = plan
     elif not estimate:

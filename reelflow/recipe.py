@@ -252,5 +252,6 @@ def _fault(found: Mapping[str, Any], lines: dict[tuple[str | int, ...], int]) ->
     place = tuple(part for part in loc)
     line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
     there = STEPS[step] if step else OutputSpec if "outputs" in loc else Recipe
-    said, field = reworded(found, known=there.model_fields), ".".join(fields)
+    # Of a field within a field it is not these names that may have been meant.
+    said, field = reworded(found, known=there.model_fields if len(fields) == 1 else ()), ".".join(fields)
     return Fault(".".join(numbers), step, f"{field}: {said}" if field else said, field or None, line)

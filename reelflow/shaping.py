@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -47,6 +47,16 @@ def plan_outputs(
     return tuple(made)
 
 
+def too_small(outputs: Iterable[Output]) -> Iterator[Fault]:
+    """The outputs whose pictures are to be encoded, and are smaller than their encoder takes."""
+    for number, output in enumerate(outputs, 1):
+        if output.form is OutputForm.FILM and not output.copies:
+            try:
+                choose_encoding(PurePosixPath(output.name), output.codec, output.quality).check_size(output.size)
+            except BadInput as error:
+                yield Fault(f"output {number}", "", error.message, error.field)
+
+
 def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size | None) -> Output:
     suffix = PurePosixPath(name).suffix.lower()
     first, last = 0, clip.frames
@@ -77,7 +87,7 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
         known = ", ".join((*FILM_SUFFIXES, *MOVING_SUFFIXES, *PICTURE_SUFFIXES))
         raise BadInput(f"{name!r} does not end in one of {known}: the name says which kind of file is made.",
                        field="path")
-    choose_encoding(PurePosixPath(name), spec.codec, spec.quality).check_size(size)
+    choose_encoding(PurePosixPath(name), spec.codec, spec.quality)
     rate = spec.fps or clip.rate
     frames = max(1, round((last - first) / clip.rate * rate))
     return Output(name, OutputForm.FILM, size, spec.fit, rate, first, frames, spec.codec, spec.quality,

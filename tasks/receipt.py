@@ -37,6 +37,12 @@ async def keep_receipt(ask: str, plan: Plan, report: Report, parts: tuple[Path, 
     return lineage
 
 
+@task(task_run_name="look at {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+async def find_there(delivery: Delivery, targets: tuple[Path, ...]) -> str | None:
+    """The first of the addresses at which something has come to lie while the files were made."""
+    return await delivery.find_existing(targets)
+
+
 @task(task_run_name="bring the files to {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def deliver_files(ask: str, plan: Plan, report: Report, delivery: Delivery) -> tuple[str, ...]:
     """Bring the finished files to another machine, with a receipt; gives their addresses. Their lineage is noted."""

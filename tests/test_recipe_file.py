@@ -87,6 +87,7 @@ steps:
 outputs:
   - plain.mp4
   - {path: a.mp4, width: 4, qualty: best, codec: vp9}
+preview: {secnds: 1}
 """) == [
         "line 4, step 1 (restyle): prompt: must be text.",
         "line 4, step 1 (restyle): seed: must be a whole number.",
@@ -95,6 +96,7 @@ outputs:
         "line 8, output 2: width: must be 16 or more.",
         "line 8, output 2: codec: must be 'h264', 'hevc', 'av1' or 'prores'.",
         "line 8, output 2: qualty: there is no such field. Did you mean quality?",
+        "line 9: preview.secnds: there is no such field.",
         "line 2: output: there is no such field. Did you mean outputs?",
     ]
 

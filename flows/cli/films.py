@@ -100,7 +100,9 @@ def _run(name: str, common: Common, source: str, asked: dict[str, Any]) -> int:
     settings = read_settings()
     plan = asyncio.run(_preflight(
         name, {field: value for field, value in parameters.items() if field != first}, source, settings))
-    if common.estimate and tell_estimate(plan, source, settings, as_json=as_json, quiet=quiet):
+    if common.estimate and tell_estimate(
+        plan, source, settings, refresh=common.refresh, as_json=as_json, quiet=quiet
+    ):
         return 0
     with preparing_ahead(None if common.estimate else plan, settings, strict=common.strict):
         return run_one(name, parameters, as_json=as_json, quiet=quiet)
@@ -118,7 +120,7 @@ async def _preflight(name: str, asked: dict[str, Any], source: str, settings: Se
     if not settings.uses_standin:
         import reelflow.job.client  # noqa: F401 - the queue is asked last; until it's imported, the prober has started
     return await preflight(recipe, source, settings, checked_destination(settings.work_dir, output, overwrite),
-                           estimate=estimate, refresh=refresh, max_cost_usd=limit)
+                           estimate=estimate, refresh=refresh, max_cost_usd=limit, delivers=is_address(output))
 
 
 def beside_here(output: str | None) -> str:

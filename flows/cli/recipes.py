@@ -25,7 +25,7 @@ from reelflow.preflight import check_models, preflight, probe_files
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import gallery, load_recipe
 from reelflow.settings import read_settings
-from reelflow.sources import source_stem, stage_source
+from reelflow.sources import is_address, source_stem, stage_source
 
 recipe = App(name="recipe", help="Pipelines of many steps, written down as data.", result_action="return_value")
 
@@ -69,7 +69,7 @@ def run_recipe(
     plan = asyncio.run(preflight(
         found, source, settings,
         checked_destination(settings.work_dir, where, overwrite or found.preview is not None),
-        estimate=estimate, refresh=refresh, max_cost_usd=max_cost_usd,
+        estimate=estimate, refresh=refresh, max_cost_usd=max_cost_usd, delivers=is_address(where),
     ))
     parameters: dict[str, Any] = {
         "source": source, "recipe": _as_named(file), "output": where, "overwrite": overwrite,
@@ -77,7 +77,9 @@ def run_recipe(
         "strict": strict, "approve": yes,
     }
     given = {name: value for name, value in parameters.items() if value is not None}
-    if estimate and tell_estimate(plan, source, settings, as_json=telling.json, quiet=telling.quiet):
+    if estimate and tell_estimate(
+        plan, source, settings, refresh=refresh, as_json=telling.json, quiet=telling.quiet
+    ):
         return 0
     is_whole = yes or (found.preview is None and not preview_seconds)
     with preparing_ahead(plan if is_whole and not estimate else None, settings, strict=strict or found.strict):

@@ -155,13 +155,15 @@ def _told(standing: Standing, lost: bool, again: str) -> str:
             "to take it up without paying twice.")
 
 
-def tell_estimate(plan: Plan | None, source: str, settings: Settings, *, as_json: bool, quiet: bool) -> bool:
+def tell_estimate(
+    plan: Plan | None, source: str, settings: Settings, *, refresh: bool, as_json: bool, quiet: bool
+) -> bool:
     """Print what a run would cost, if its plan alone says that; gives whether it does."""
     from reelflow.estimate import estimated, is_settled
 
     if plan is None or not is_settled(plan, settings):
         return False
-    tell(estimated(plan, source, settings), as_json=as_json, quiet=quiet)
+    tell(estimated(plan, source, settings, refresh=refresh), as_json=as_json, quiet=quiet)
     return True
 
 

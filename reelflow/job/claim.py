@@ -139,7 +139,7 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
         return
     begin_of_day = now().replace(hour=0, minute=0, second=0, microsecond=0)
     for limit, name, period, otherwise, spent_within, within in (
-        (limits.per_run, "max_cost_usd", "by this run", "Shorten the clip", _SPENT_BY_RUN, terms.flow_run_id),
+        (limits.per_run, "max_cost_usd", "by this run", "Ask for less", _SPENT_BY_RUN, terms.flow_run_id),
         (limits.per_day, "max_cost_per_day_usd", "today (UTC)", "Wait until tomorrow (UTC)", _SPENT_SINCE,
          begin_of_day),
     ):
@@ -166,7 +166,7 @@ def _check_limits(connection: sa.Connection, intent: Intent, terms: Terms) -> No
             if spent:
                 whole += f", of which {_usd(spent)} USD are spent {period} already"
             # However little is spent, a day does not make room for what costs more than all of it.
-            instead = otherwise if intent.cost <= limit else "Shorten the clip"
+            instead = otherwise if intent.cost <= limit else "Ask for less"
             raise OverBudget(f"This would cost {_usd(intent.cost)} USD, and {whole}: nothing was sent. {instead}, or "
                              "raise the limit.")
 

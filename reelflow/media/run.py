@@ -28,6 +28,7 @@ _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming fram
 _CHANGED_BYTES = 256
 # What ffmpeg ends with after SIGINT or SIGTERM, without a word; after an error of that number it says which.
 _SIGNALLED = 255
+_FROM_OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 # What was opened of a process can't be read any more once that is gone, whoever has its number by then.
 _END_WITH_US = 'exec 3<"/proc/$1/stat"; read -r line; read -r line <&3 && kill "$1"'
 
@@ -169,7 +170,8 @@ async def run_ffmpeg(
         raise MediaFailed(f"There is no room left on the disk of {_folder_of(arguments)}: make room and run again.",
                           stderr=stderr)
     if code != 0:
-        is_stopped = code < 0 or (code == _SIGNALLED and not hides_errors and "[error]" not in stderr)
+        is_stopped = -code in _FROM_OUTSIDE or (
+            code == _SIGNALLED and not hides_errors and "[error]" not in stderr)
         raise (MediaStopped if is_stopped else MediaFailed)(
             f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
     return Ended(b"", stderr, last, resized, hides_errors)

@@ -27,9 +27,10 @@ def tags_of(told: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     Each value is one line of at most 2048 bytes; one that isn't text is left away.
     """
     known = {
-        name.lower().removeprefix(_APPLE): _one_line(value) for name, value in told.items() if _NOT_TEXT not in value
+        name.lower().removeprefix(_APPLE): line for name, value in told.items()
+        if _NOT_TEXT not in value and (line := _one_line(value))
     }
-    return tuple((name, known[name]) for name in _KEPT if known.get(name) and _can_be(name, known[name]))
+    return tuple((name, known[name]) for name in _KEPT if name in known and _can_be(name, known[name]))
 
 
 def tag_options(tags: tuple[tuple[str, str], ...], timecode: str | None) -> dict[str, Any]:

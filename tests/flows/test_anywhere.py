@@ -107,6 +107,8 @@ async def test_a_film_goes_from_a_bucket_to_a_bucket(
         await restyle(f"{bucket}/in/a.mp4", prompt="neon", output=f"{bucket}/out/")
     named = await restyle(f"{bucket}/in/a.mp4", prompt="neon", output=f"{bucket}/out/mine.mov")
     assert named["uploaded"] == [f"{bucket}/out/mine.mov"]
+    fresh = await restyle(f"{bucket}/in/a.mp4", prompt="noir", output=f"{bucket}/out/", refresh=True)
+    assert (fresh["paid"], fresh["uploaded"]) == ("now", report["uploaded"])
     with pytest.raises(BadInput, match="Nothing can be written to"):
         await restyle(str(clip), prompt="noir", output="https://example.org/x.mp4")
 

@@ -252,6 +252,13 @@ def test_results_where_the_clips_are_are_refused(clips: Path, sources: str, outp
     check_apart(sources, f"{clips}-made")
 
 
+@pytest.mark.parametrize(("sources", "output"), [
+    ("/a/*/x.mp4", "/a"), ("/*.mp4", "/a"), ("s3://*/x.mp4", "s3://b"), ("/f/**/*.mov", "/f/out"),
+])
+def test_results_that_a_pattern_does_not_take_may_lie_there(sources: str, output: str) -> None:
+    check_apart(sources, output)
+
+
 def test_results_may_lie_beside_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "in [1]").mkdir()
     check_apart(str(tmp_path / "in [1]"), str(tmp_path))

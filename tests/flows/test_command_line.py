@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -320,13 +321,13 @@ def test_a_locale_without_our_letters_does_not_end_a_run_over_its_last_words(her
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
-@pytest.mark.parametrize("span", [{}, {"duration": "0.5"}])
+@pytest.mark.parametrize("more", [{}, {"duration": "0.5"}, {"refresh": True}])
 def test_an_estimate_tells_what_the_flow_tells_and_needs_no_server_of_prefect(
-    reelflow: Run, here: Path, span: dict[str, str]
+    reelflow: Run, here: Path, more: dict[str, Any]
 ) -> None:
     clip = str(here / "clip.mp4")
-    told = asyncio.run(restyle(clip, prompt="noir", seed=3, estimate=True, **span))
+    told = asyncio.run(restyle(clip, prompt="noir", seed=3, estimate=True, **more))
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        words = [word for name, value in span.items() for word in (f"--{name}", value)]
+        words = [word for name, value in more.items() for word in (f"--{name}", value) if word is not True]
         code, out, _ = reelflow("restyle", clip, "--prompt", "noir", "--seed", "3", *words, "--estimate", "--json")
     assert (code, json.loads(out)) == (0, told | {"flow_run_id": None, "flow_run_name": None})
