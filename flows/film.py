@@ -40,7 +40,7 @@ from tasks.media import (
     probe_step_files,
 )
 from tasks.page import publish_page
-from tasks.receipt import deliver_files, digest_ask, find_there, keep_receipt
+from tasks.receipt import complete_receipt, deliver_files, digest_ask, find_there, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, current_run, open_run
 from tasks.stop import cancelled_in_order
@@ -106,28 +106,30 @@ async def _finished(
     sought: Sought, plan: Plan, works: Works, takes: Takes, shots: Path, *, strict: bool, replaces: bool
 ) -> Probe | None:
     """The first of the files that are made now, put in place, noted, and brought to where they are to lie."""
-    delivery, lineage = sought.places.delivery, note().lineage
+    delivery, lineage, receipt = sought.places.delivery, note().lineage, None
     made: dict[str, Any] = {"status": RunStatus.COMPLETED, "output": sought.targets[0], "outputs": sought.targets}
 
     async def kept(finished: Finished, parts: tuple[Path, ...]) -> None:
-        nonlocal lineage
+        nonlocal lineage, receipt
         film = finished.films[0]
         report = note(
             output_film=None if film is None else describe_film(film),
             warnings=tuple(dict.fromkeys((*plan.warnings, *works.warnings, *finished.warnings))),
             commands={**works.commands, "finish": [list(command) for command in finished.commands]})
         if delivery is None:
-            lineage = await keep_receipt(sought.ask, plan, replace(report, **made), parts)
+            receipt, lineage = await keep_receipt(sought.ask, plan, replace(report, **made), parts)
 
     with_pictures = not is_folded() or sought.order.poster is not None
     finished = await finish_media(
         plan, takes, Given(plan.files, current_run().scratch / "steps"), sought.targets, strict=strict,
         shots_in=shots if with_pictures else None, replaces=replaces, on_whole=kept)
+    if delivery is not None and not replaces and (there := await find_there(delivery, sought.targets)) is not None:
+        raise OutputTaken(f"The output {there} has been written by another run meanwhile: choose another name.",
+                          field="output")
     report = note(lineage=lineage, **made)
+    if receipt is not None:
+        await complete_receipt(receipt, report)
     if delivery is not None:
-        if not replaces and (there := await find_there(delivery, sought.targets)) is not None:
-            raise OutputTaken(f"The output {there} has been written by another run meanwhile: choose another name.",
-                              field="output")
         note(uploaded=await deliver_files(sought.ask, plan, report, delivery), output=None, outputs=())
     return finished.films[0]
 

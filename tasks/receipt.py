@@ -27,14 +27,21 @@ async def digest_ask(recipe: Recipe, source: Path) -> str:
 
 
 @task(task_run_name="keep the receipt", cache_policy=NO_CACHE)
-async def keep_receipt(ask: str, plan: Plan, report: Report, parts: tuple[Path, ...]) -> tuple[Made, ...]:
-    """Note that the finished files are what was asked for, so that asking again finds them; gives their lineage.
+async def keep_receipt(
+    ask: str, plan: Plan, report: Report, parts: tuple[Path, ...]
+) -> tuple[Receipt, tuple[Made, ...]]:
+    """Note that the finished files are what was asked for, so that asking again finds them; gives their lineage too.
 
     They lie at `parts` still: a run that is killed when they have their names must not be refused by its own film.
     """
     receipt, lineage = await _receipt(ask, plan, report, parts)
     await write_receipt(current_run().settings.work_dir, receipt)
-    return lineage
+    return receipt, lineage
+
+
+async def complete_receipt(receipt: Receipt, report: Report) -> None:
+    """Have a receipt tell all of the run, now that its files are in place."""
+    await write_receipt(current_run().settings.work_dir, replace(receipt, report=report.to_dict()))
 
 
 @task(task_run_name="look at {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)

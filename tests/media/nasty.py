@@ -234,11 +234,11 @@ NASTY = (
     Nasty("cut-off.mkv", hurt(lambda whole: whole[:len(whole) // 2], "-g", "5"), frames=-1, warned="damaged"),
     Nasty("from-the-middle.ts", hurt(lambda whole: whole[188 * 40:], "-g", "10"), frames=-1, warned="damaged"),
 
-    Nasty("no-index.mp4", hurt(lambda whole: whole[:len(whole) * 8 // 10]), refused="is not a video or a picture"),
+    Nasty("no-index.mp4", hurt(lambda whole: whole[:len(whole) * 8 // 10]), refused="its index (moov) is missing"),
     Nasty("empty.mp4", written(b""), refused="is empty"),
     Nasty("text.mp4", written(b"This is not a film.\n" * 50), refused="is not a video"),
     Nasty("noise.mp4", written(os.urandom(20_000)), refused="is not a video"),
-    Nasty("header-only.mp4", written(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"), refused="is not a video"),
+    Nasty("header-only.mp4", written(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"), refused="its index (moov) is missing"),
     Nasty("song.m4a", encoded("-vn", "-c:a", "aac", sound=SOUND), refused="only sound"),
     Nasty("song-with-cover.m4a", with_cover(
         "-map", "0", "-map", "2", "-c:v", "png", "-disposition:v:0", "attached_pic", "-c:a", "aac", "-f", "mp4"),

@@ -20,7 +20,6 @@ MODELS = ModelTable.standard().with_rows({
     "small": Model("small", Kind.EDIT, 544, 312, 20),
     "small-restyle": Model("small-restyle", Kind.RESTYLE, 544, 312, 22),
     "small-tryon": Model("small-tryon", Kind.TRYON, 544, 312, 20),
-    "small-motion": Model("small-motion", Kind.MOTION, 544, 312, 25, seconds=5.0),
 })
 """The real models, and small ones for what does not depend on the frame: they render in a quarter of the time."""
 

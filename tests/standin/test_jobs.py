@@ -167,11 +167,13 @@ async def test_a_job_whose_ffmpeg_somebody_ends_is_rendered_once_more(
     times: int, status: str, work_dir: Path, ffmpeg: Path, media: Media
 ) -> None:
     async with running_standin(work_dir, ffmpeg=ffmpeg, models=MODELS) as running, client_of(running) as http:
-        job_id = (await submit(http, "small-motion", media.still, trajectory=PATH)).json()["job_id"]
+        # Large enough not to be done by the time that its process is found.
+        job_id = (await submit(http, "lucy-motion", media.still, trajectory=PATH)).json()["job_id"]
         seen: set[int] = set()
-        for _ in range(times):
+        for again in range(2):
             seen.add(pid := await rendering(work_dir, but=seen))
-            os.kill(pid, signal.SIGINT)
+            if again < times:
+                os.kill(pid, signal.SIGINT)
         assert await ended(http, job_id) == status
 
 
