@@ -185,11 +185,23 @@ async def test_no_ffmpeg_is_left_when_the_stand_in_ends(work_dir: Path, ffmpeg: 
 
 
 async def rendering(work_dir: Path, *, but: Collection[int] = ()) -> int:
-    """The process that writes into a folder, once there is one `but` those."""
+    """The process that writes into a folder, once there is one `but` those, and SIGINT gets to it: to the shell that
+    starts it that may be lost, where the tests run in the background.
+    """
     async with asyncio.timeout(20):
-        while not (found := [pid for pid in ffmpegs_in(work_dir) if pid not in but]):
+        while not (found := [pid for pid in ffmpegs_in(work_dir) if pid not in but and heeds(pid, signal.SIGINT)]):
             await asyncio.sleep(0.01)
     return found[0]
+
+
+def heeds(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has something of its own to do at a signal."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    caught = next(int(line.split()[1], 16) for line in told.splitlines() if line.startswith("SigCgt:"))
+    return bool(caught >> (number - 1) & 1)
 
 
 def ffmpegs_in(work_dir: Path) -> list[int]:
