@@ -185,23 +185,24 @@ async def test_no_ffmpeg_is_left_when_the_stand_in_ends(work_dir: Path, ffmpeg: 
 
 
 async def rendering(work_dir: Path, *, but: Collection[int] = ()) -> int:
-    """The process that writes into a folder, once there is one `but` those, and SIGINT gets to it: to the shell that
-    starts it that may be lost, where the tests run in the background.
+    """The process that writes into a folder, once there is one `but` those, and some of its film: what is sent to the
+    shell that starts it may be lost, and one that has not begun ends as if it were done.
     """
     async with asyncio.timeout(20):
-        while not (found := [pid for pid in ffmpegs_in(work_dir) if pid not in but and heeds(pid, signal.SIGINT)]):
+        while not (
+            any(map(size_of, work_dir.glob("jobs/*/.result*.part")))
+            and (found := [pid for pid in ffmpegs_in(work_dir) if pid not in but])
+        ):
             await asyncio.sleep(0.01)
     return found[0]
 
 
-def heeds(pid: int, number: signal.Signals) -> bool:
-    """Whether a process has something of its own to do at a signal."""
+def size_of(path: Path) -> int:
+    """A file's bytes; 0 where it is gone by now."""
     try:
-        told = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
-    except OSError:
-        return False
-    caught = next(int(line.split()[1], 16) for line in told.splitlines() if line.startswith("SigCgt:"))
-    return bool(caught >> (number - 1) & 1)
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def ffmpegs_in(work_dir: Path) -> list[int]:
