@@ -15,7 +15,7 @@ from benchmarks.measure import measure
 from benchmarks.room import ALTERNATIVES, Queue, Room
 
 _JOBS = 1000
-_SPREAD = 0.2
+_SPREAD = 0.0
 
 
 def benchmark(room: Room) -> Benchmark:

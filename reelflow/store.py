@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from reelflow.digest import digest_of, digest_of_opened, digest_of_source
+from reelflow.disk import Disk
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +47,14 @@ class Usage:
 
 
 class Store:
-    """Finished results under `root`, by content; `root/incoming` holds what is still being brought over."""
+    """Finished results under `root`, by content; `root/incoming` holds what is still being brought over.
+
+    `disk` is the one that it lies on.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.disk = Disk()
         self._locks_bytes: bool | None = None if _KNOWS_BYTES else False
         self._synced: set[Path] = set()
 
@@ -86,7 +91,7 @@ class Store:
 
         With `leave` it also stays where it is, for the caller to remove.
         """
-        return await asyncio.to_thread(self._keep, path, leave)
+        return await self.disk.do(path.stat().st_size, self._keep, path, leave)
 
     async def find(self, digest: str, suffix: str) -> Path | None:
         """The file of a digest, read through and found sound; None where it is missing or was damaged (and removed)."""

@@ -1,4 +1,4 @@
-"""The queue over HTTP, and the only room that knows httpx, by which forms leave; questions go by `questions`.
+"""The queue over HTTP: forms leave by `post`, questions go by `questions`.
 
 A submit is never repeated here. What a failed one means is decided by what can be proven: a form whose end never left
 can't have been bought, whatever else went wrong; one that left whole and got no readable answer may have been.
@@ -6,19 +6,16 @@ can't have been bought, whatever else went wrong; one that left whole and got no
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import json
 import logging
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from reelflow.errors import (
@@ -26,16 +23,18 @@ from reelflow.errors import (
     KeyRefused,
     QueueFault,
     QueueRefused,
-    QueueUnreachable,
     SubmitUnknown,
 )
-from reelflow.job.answers import line_of, resolved_of, words_of
+from reelflow.job.answers import resolved_of, words_of
 from reelflow.job.content import Content, read_content, read_picture
 from reelflow.job.fetch import fetch, save
 from reelflow.job.form import Form, OnBytes
 from reelflow.job.meaning import Refusal
 from reelflow.job.pace import Pace
-from reelflow.job.questions import Patience, Questions, proxy_for, read_short
+from reelflow.job.post import posted
+from reelflow.job.questions import Questions
+from reelflow.job.route import Route
+from reelflow.job.session import Answer, Patience, Session, read_short
 from reelflow.job.wait import OnStatusChange, wait_for_job
 from reelflow.job.wire import (
     STANDIN_HEADER,
@@ -81,37 +80,17 @@ class QueueClient:
         if not self._key.isascii() or not self._key.isprintable() or not self._key:
             raise BadInput("The API key is empty or holds characters that no key has: check DECART_API_KEY.",
                            field="DECART_API_KEY")
-        address = urlsplit(self.base_url)
-        if not address.hostname:
-            raise BadInput(f"The queue's address {base_url!r} names no host: check DECART_BASE_URL.",
-                           field="DECART_BASE_URL")
-        try:
-            _ = httpx.URL(self.base_url), address.port
-        except (httpx.InvalidURL, ValueError) as error:
-            raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
-                           "DECART_BASE_URL.", field="DECART_BASE_URL") from None
-        self.address = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
-        self._timeout = httpx.Timeout(
-            connect=connect_timeout, write=write_timeout, read=read_timeout, pool=pool_timeout
+        route = Route.to(self.base_url)
+        self.address = route.address
+        connections = functools.partial(
+            Session, route, {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"},
+            Patience(pool=pool_timeout, connect=connect_timeout, write=write_timeout, read=read_timeout),
+            max_connections=max_connections,
         )
-        is_here = address.hostname in ("127.0.0.1", "localhost", "::1")
-        headers = {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
-        # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
-        tls = _no_certificates() if is_here and address.scheme == "http" else httpx.create_ssl_context()
-        # A proxy of the environment can't reach a queue on this machine.
-        proxy = None if is_here else proxy_for(address.scheme, address.hostname)
-        self._questions = Questions(
-            self.address, headers, Patience(pool=pool_timeout, connect=connect_timeout, read=read_timeout),
-            max_connections=max_connections, tls=tls, proxy=proxy,
-        )
+        self._questions = Questions(connections(is_kept=True))
         # Each form gets a connection of its own: a kept one may be closed by the server just as the form goes out on
-        # it, and then nobody knows whether the form was read. The pool looks all of its waiters through for each that
-        # comes or goes, so whoever finds no connection free waits here.
-        self._free_forms = asyncio.Semaphore(max_connections)
-        self._forms = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0), headers=headers,
-            timeout=self._timeout, follow_redirects=False, trust_env=False, proxy=proxy, verify=tls,
-        )
+        # it, and then nobody knows whether the form was read.
+        self._forms = connections(is_kept=False)
 
     def __repr__(self) -> str:
         return f"QueueClient({self.address!r})"
@@ -123,7 +102,7 @@ class QueueClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._questions.close()
-        await self._forms.aclose()
+        await self._forms.close()
 
     def pace(self, model: str) -> Pace:
         """How long the jobs of a model take at this queue, as far as this client has waited for some."""
@@ -139,14 +118,17 @@ class QueueClient:
             QueueRefused, KeyRefused: the queue said no; nothing was bought.
             SubmitUnknown: a job may have been bought.
         """
-        async with self._posted(wish, on_bytes) as response:
-            body = await self._read_bought(response)
+        async with self._posted(wish, on_bytes) as (answer, pieces):
+            try:
+                body = await read_short(self.address, pieces)
+            except QueueFault as fault:
+                raise SubmitUnknown(f"{fault.message.rstrip('.')}: a job has most likely been bought.") from None
         try:
             job = JobSubmitResponse.model_validate_json(body)
         except ValidationError:
             said, _ = words_of(self._hidden(body))
             raise SubmitUnknown(
-                f"{self.address} took the form for {wish.model.name} and answered {response.status_code} without a "
+                f"{self.address} took the form for {wish.model.name} and answered {answer.status} without a "
                 f"job id ({said or 'nothing at all'}): a job may have been bought."
             ) from None
         # Not a word to the log before the caller has written the id down: a log that blocks would lose it.
@@ -157,10 +139,9 @@ class QueueClient:
 
         Raises what `submit` raises; SubmitUnknown also where the picture did not come whole: it is paid.
         """
-        async with self._posted(wish, on_bytes) as response:
+        async with self._posted(wish, on_bytes) as (answer, pieces):
             try:
-                pieces = self._pieces(response.aiter_raw())
-                await save(read_picture(self.address, response.status_code, response.headers, pieces), destination)
+                await save(read_picture(self.address, answer.status, answer.headers, pieces), destination)
             except (QueueFault, OSError) as fault:
                 raise SubmitUnknown(
                     f"{self.address} edited the picture, but it was not brought over whole ({str(fault).rstrip('.')}): "
@@ -249,34 +230,19 @@ class QueueClient:
         return JobCompleted(job.job_id, await self.result(job.job_id, destination))
 
     @contextlib.asynccontextmanager
-    async def _posted(self, wish: Wish, on_bytes: OnBytes | None) -> AsyncIterator[httpx.Response]:
+    async def _posted(
+        self, wish: Wish, on_bytes: OnBytes | None
+    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """The good answer to a wish's form; any other ending is raised as what it means for the money."""
         wish.check()
         form = Form(wish, on_bytes)
-        request = self._forms.build_request(
-            "POST", f"{self.base_url}{wish.endpoint}", content=form, headers=form.headers
-        )
         logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(self._form_s_connection())
-                response = await self._forms.send(request, stream=True)
-            except httpx.RequestError as error:
-                if not form.left_whole:
-                    raise QueueUnreachable(
-                        f"The queue at {self.address} could not be reached ({_why(error, self._timeout)}), nothing was "
-                        "bought: check the address and the network."
-                    ) from None
-                raise SubmitUnknown(
-                    f"The form for {wish.model.name} went out to {self.address} and no answer came "
-                    f"({_why(error, self._timeout)}): a job may or may not have been bought."
-                ) from None
-            await stack.enter_async_context(contextlib.aclosing(response))
-            self._notice(response.headers)
-            if not response.is_success:
-                body = await self._read(self._pieces(response.aiter_bytes()))
-                raise self._refusal(response.status_code, response.headers, body).of_form(wish.model.name)
-            yield response
+        async with posted(self._forms, f"{self.base_url}{wish.endpoint}", form, wish.model.name) as (answer, pieces):
+            self._notice(answer.headers)
+            if not answer.is_good:
+                body = await self._read(pieces)
+                raise self._refusal(answer.status, answer.headers, body).of_form(wish.model.name)
+            yield answer, pieces
 
     async def _answer(
         self, path: str, *, json: object = None, read_timeout: float | None = None
@@ -292,39 +258,12 @@ class QueueClient:
         return Refusal(self.address, status, self._hidden(body), retry_after=headers.get("Retry-After"),
                        location=headers.get("Location"))
 
-    @contextlib.asynccontextmanager
-    async def _form_s_connection(self) -> AsyncIterator[None]:
-        """The right to one of the connections for forms. Raises httpx.PoolTimeout."""
-        try:
-            async with asyncio.timeout(self._timeout.pool):
-                await self._free_forms.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("") from None
-        try:
-            yield
-        finally:
-            self._free_forms.release()
-
     async def _read(self, pieces: AsyncIterator[bytes]) -> bytes:
         """What comes of a bad answer's body; its status says enough where none comes."""
         try:
             return await read_short(self.address, pieces)
         except QueueFault:
             return b""
-
-    async def _read_bought(self, response: httpx.Response) -> bytes:
-        try:
-            return await read_short(self.address, self._pieces(response.aiter_bytes()))
-        except QueueFault as fault:
-            raise SubmitUnknown(f"{fault.message.rstrip('.')}: a job has most likely been bought.") from None
-
-    async def _pieces(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces of an answer to a form. Raises QueueFault."""
-        try:
-            async for piece in pieces:
-                yield piece
-        except httpx.RequestError as error:
-            raise QueueFault(f"The answer of {self.address} broke off ({_why(error, self._timeout)}).") from None
 
     def _parsed(self, kind: type[_Answer], body: bytes, what: str) -> _Answer:
         try:
@@ -351,25 +290,6 @@ def _unresolved(name: str, why: str, status: int) -> QueueRefused:
     )
 
 
-def _no_certificates() -> ssl.SSLContext:
-    """Trusts nobody: for addresses that are spoken to without TLS."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def _segment(job_id: str) -> str:
     """A job id as a piece of a path: sent as it is, as the SDKs do, but for what would make it another path."""
     return quote(job_id, safe="!$&'()*+,;=:@-._~")
-
-
-def _why(error: httpx.RequestError, timeout: httpx.Timeout) -> str:
-    """The reason in a few words; httpx leaves the text of its timeouts empty."""
-    match error:
-        case httpx.ConnectTimeout():
-            return f"no connection within {timeout.connect:g} s"
-        case httpx.ReadTimeout():
-            return "no byte of an answer in time"
-        case httpx.WriteTimeout():
-            return f"no byte taken within {timeout.write:g} s"
-        case httpx.PoolTimeout():
-            return f"no connection became free within {timeout.pool:g} s"
-    return line_of(str(error)).rstrip(".") or type(error).__name__

@@ -110,7 +110,7 @@ async def fetch_job(
         job_id = _job_id(client, bought)
         incoming = store.incoming(f"{name}{entry.suffix}")
         bring = functools.partial(fetch, functools.partial(client.content, job_id), incoming, job_id=job_id,
-                                  pause=retry_pause, on_bytes=on_bytes)
+                                  pause=retry_pause, on_bytes=on_bytes, disk=store.disk)
         seconds = await _fetch_sound(bring, job_id, incoming, check)
         kept = await store.keep(incoming)
         await ledger.completed(bought.purchase, digest=kept.digest, size_bytes=kept.size_bytes, seconds=seconds,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from reelflow.disk import Disk, in_thread
 from reelflow.errors import FetchFailed, KeyRefused, QueueBusy, QueueFault, QueueRefused
 from reelflow.job.boundary import Boundary, reached
 from reelflow.job.content import Content
-from reelflow.job.disk import in_thread
 from reelflow.job.form import OnBytes
 
 logger = logging.getLogger(__name__)
@@ -39,11 +39,12 @@ async def fetch(
     tries: int = 5,
     pause: float = 1.0,
     on_bytes: OnBytes | None = None,
+    disk: Disk | None = None,
 ) -> Path:
     """Bring a job's content to `destination`; what an earlier try or an earlier process left is gone on with.
 
     `tries` count from the last one that brought a good piece further, `pause` is the first wait between two, in
-    seconds.
+    seconds. `disk` is the one of `destination`, where more is written to it.
 
     Raises:
         FetchFailed: it could not be brought over whole; the job is paid and can be fetched again.
@@ -51,7 +52,7 @@ async def fetch(
     """
     try:
         with _part_of(destination) as part:
-            await _fetch_stubbornly(open_content, part, job_id, tries, pause, on_bytes)
+            await _fetch_stubbornly(open_content, part, job_id, tries, pause, on_bytes, disk or Disk())
             reached(Boundary.BEFORE_RENAME)
             return part.path.replace(destination)
     except OSError as error:
@@ -62,13 +63,13 @@ async def fetch(
 
 
 async def _fetch_stubbornly(
-    open_content: OpenContent, part: _Part, job_id: str, tries: int, pause: float, on_bytes: OnBytes | None
+    open_content: OpenContent, part: _Part, job_id: str, tries: int, pause: float, on_bytes: OnBytes | None, disk: Disk
 ) -> None:
     failed = 0
     while True:
         before = part.size
         try:
-            return await _fetch_once(open_content, part, on_bytes)
+            return await _fetch_once(open_content, part, on_bytes, disk)
         except KeyRefused:
             raise
         except (QueueFault, QueueBusy, QueueRefused) as fault:
@@ -90,13 +91,15 @@ async def save(content: Content, destination: Path, *, on_bytes: OnBytes | None 
     part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with _appending(part)[0] as file:
-            await _write(content, file, on_bytes)
+            await _write(content, file, on_bytes, Disk())
         part.replace(destination)
     finally:
         part.unlink(missing_ok=True)
 
 
-async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes | None) -> None:
+async def _fetch_once(
+    open_content: OpenContent, part: _Part, on_bytes: OnBytes | None, disk: Disk
+) -> None:
     """One request, from where the part ends if the content is known to be the same, else from the start."""
     have, was_new = part.size, part.is_new
     validator = part.mark.read_text("utf-8") if have and part.mark.exists() else None
@@ -110,7 +113,7 @@ async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes 
                 validator = content.validator
                 if validator is not None:
                     part.mark.write_text(validator, "utf-8")
-            await _write(content, part.file, on_bytes)
+            await _write(content, part.file, on_bytes, disk)
     except QueueRefused as refusal:
         if refusal.status == 416:
             # The part is as long as the whole, or longer: only beginning again can tell which.
@@ -120,7 +123,7 @@ async def _fetch_once(open_content: OpenContent, part: _Part, on_bytes: OnBytes 
         part.mark.unlink(missing_ok=True)
 
 
-async def _write(content: Content, file: FileIO, on_bytes: OnBytes | None) -> None:
+async def _write(content: Content, file: FileIO, on_bytes: OnBytes | None, disk: Disk) -> None:
     """Append what comes in to a file; what has come is there, also where it breaks off. Raises QueueFault, OSError."""
     came, held = content.at, bytearray()
     try:
@@ -136,7 +139,7 @@ async def _write(content: Content, file: FileIO, on_bytes: OnBytes | None) -> No
     except BaseException:
         _write_all(file, held)
         raise
-    await in_thread(_write_the_last, file, held)
+    await disk.do(came, _write_the_last, file, held)
     if came == 0 or (content.total is not None and came != content.total):
         raise QueueFault(f"The content ended after {came} of {content.total or 'unknown'} bytes.")
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from io import FileIO
 from pathlib import Path
 
+from reelflow.disk import in_thread
 from reelflow.errors import BadInput
 from reelflow.job.boundary import Boundary, reached
-from reelflow.job.disk import in_thread
 from reelflow.job.wire import Wish
 
 OnBytes = Callable[[int, int | None], None]
@@ -67,16 +67,19 @@ class Form:
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         for before, path, size in self._parts:
-            left = size
+            head, left = before, size
             with _opened(path) as file:
-                yield before
                 while left:
                     # In a thread: a slow disk must not hold up the polls of other jobs.
                     piece = _at_hand(file, min(_PIECE, left)) or await in_thread(file.read, min(_PIECE, left))
                     if not piece:
                         raise BadInput(f"The file {path} became shorter while it was sent; nothing was bought.")
                     left -= len(piece)
-                    yield piece
+                    # A part's head goes with its first piece: each that is handed on is sent by itself.
+                    yield head + piece
+                    head = b""
+                if head:
+                    yield head
         yield self._end
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 _REMEMBERED = 32
 _SCOUTS = 8
 _SLOWER = 4.0
-_SLOWER_IN_A_CROWD = 8.0
+_SLOWER_IN_A_CROWD = 16.0
 _LONGER = 0.5
 _SOON = 0.3
 _TRIED_SOONER = 1 / 8
@@ -21,7 +21,7 @@ _TICKS = 40
 _CROWD = 200
 _CROWDED_TICKS = 4
 _WIDER = 0.05
-_ASKS_PER_SECOND = 200
+_ASKS_PER_SECOND = 600
 
 
 class Pace:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from reelflow.job.asked import Asked, tell
 from reelflow.job.prepared import DRIVER
-from reelflow.job.quickness import Quickness
+from reelflow.quickness import Quickness
 
 _T = TypeVar("_T")
 

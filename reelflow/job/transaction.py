@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from reelflow.errors import BadInput
 from reelflow.job.schema import LEDGER_URL, database_errors, migrate, reason_of
 from reelflow.job.sqlite_file import SqliteFile
+from reelflow.quickness import QUICK
 
 _T = TypeVar("_T")
 Work = Callable[[sa.Connection], _T]
 
 PATIENCE = 60.0
-# So many seconds the loop may stand still at a time.
-QUICK = 0.002
 
 
 class Transactions(Protocol):

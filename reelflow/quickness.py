@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# So many seconds the loop may stand still at a time.
+QUICK = 0.002
 # How much the newest transaction counts in the time that they take.
 _NEWEST = 0.2
 # So many transactions are the thread's before the loop tries again: twice as many after each try that took long.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelflow.job.quickness import Quickness
+from reelflow.quickness import Quickness
 
 
 def turns_of_the_thread(quickness: Quickness) -> int:

@@ -1,0 +1,78 @@
+"""How a queue is reached: its address, whom to trust there, and the proxy on the way."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+
+from reelflow.errors import BadInput
+from reelflow.job.answers import line_of
+
+_HERE = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to a queue: what errors call it (`address`: no path, no password), its TLS, and the proxy before it."""
+
+    address: str
+    tls: ssl.SSLContext
+    proxy: str | None
+
+    @classmethod
+    def to(cls, base_url: str) -> Self:
+        """The way to the queue at `base_url`, as the environment has it. Raises BadInput for one that can't be used."""
+        from yarl import URL
+
+        parts = urlsplit(base_url)
+        if not parts.hostname:
+            raise BadInput(f"The queue's address {base_url!r} names no host: check DECART_BASE_URL.",
+                           field="DECART_BASE_URL")
+        try:
+            _ = URL(base_url), parts.port
+        except ValueError as error:
+            raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
+                           "DECART_BASE_URL.", field="DECART_BASE_URL") from None
+        is_here = parts.hostname in _HERE
+        return cls(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            # Reading all the world's certificates takes longer than all calls of a short run on the stand-in.
+            _no_certificates() if is_here and parts.scheme == "http" else _certificates(),
+            # A proxy of the environment can't reach a queue on this machine.
+            None if is_here else proxy_for(parts.scheme, parts.hostname),
+        )
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host (HTTPS_PROXY, ALL_PROXY, NO_PROXY), with its scheme.
+
+    Raises BadInput for one that doesn't speak HTTP.
+    """
+    named = getproxies()
+    proxy = named.get(scheme) or named.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    kind, colon, _ = proxy.partition("://")
+    if colon and kind.lower() not in ("http", "https"):
+        raise BadInput(f"The proxy that HTTPS_PROXY or ALL_PROXY names is of the kind {kind}, and only http:// and "
+                       "https:// can be used here.", field="ALL_PROXY")
+    return proxy if colon else f"http://{proxy}"
+
+
+def _certificates() -> ssl.SSLContext:
+    """Trusts those that SSL_CERT_FILE or SSL_CERT_DIR name, else those that Mozilla trusts."""
+    is_named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+    context = ssl.create_default_context(cafile=None if is_named else certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _no_certificates() -> ssl.SSLContext:
+    """Trusts nobody: for addresses that are spoken to without TLS."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,188 @@
+"""Connections to one queue, by aiohttp: opened with the first request, counted, and nothing is sent twice over them.
+
+Of all that speak HTTP it takes the least CPU, since its parser is C: a job is asked about a dozen times, and a thousand
+may be in flight; by httpx a question takes ten times as much, and a form more than twice. Decart's SDK uses it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reelflow.errors import QueueFault
+from reelflow.job.answers import line_of
+from reelflow.job.route import Route
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
+
+MAX_ANSWER = 256 * 1024
+# aiohttp's own 8 KiB are less than proxies write, and an answer to a form must not be lost for its headers.
+_MAX_HEADER = 64 * 1024
+
+
+class Unreached(Exception):
+    """No answer came. Its text is the reason in a few words, for a sentence in brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait: for a free connection, for one to be made, for a piece to be taken, for the next byte back."""
+
+    pool: float
+    connect: float
+    write: float
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer's head; its headers are known by any case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what was asked for comes with it."""
+        return 200 <= self.status < 300
+
+
+class Session:
+    """The connections to one queue: kept ones, or (not `is_kept`) a new one for each request."""
+
+    def __init__(
+        self, route: Route, headers: Mapping[str, str], patience: Patience, *, max_connections: int, is_kept: bool
+    ) -> None:
+        self.address, self.patience = route.address, patience
+        self._route, self._headers, self._is_kept = route, headers, is_kept
+        self._free = asyncio.Semaphore(max_connections)
+        self._opening = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+        self._patiences: dict[float | None, aiohttp.ClientTimeout] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[None]:
+        """The right to one of the connections. Raises Unreached."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self.patience.pool):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise Unreached(f"no connection became free within {self.patience.pool:g} s") from None
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def request(
+        self, verb: str, url: str, headers: Mapping[str, str], *, json: object = None,
+        body: AsyncIterator[bytes] | None = None, read_timeout: float | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send one request, once, and give its answer's head; to be released or closed. Raises Unreached."""
+        session = self._session or await self._opened()
+        if (patience := self._patiences.get(read_timeout)) is None:
+            patience = self._patiences[read_timeout] = self._patience_for(read_timeout)
+        # The headers go with each request and not with the session, which would show a proxy the key too.
+        return await session.request(
+            verb, _parsed(url), json=json, data=body, timeout=patience,
+            headers={**self._headers, **headers} if headers else self._headers, allow_redirects=False,
+            proxy=self._route.proxy,
+        )
+
+    async def pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """An answer's body as it comes. Where it breaks off, aiohttp throws away what has come and was not read yet.
+
+        Raises QueueFault.
+        """
+        from aiohttp import ClientError
+
+        try:
+            async for piece in response.content.iter_any():
+                yield piece
+        except (ClientError, OSError) as error:
+            raise QueueFault(f"The answer of {self.address} broke off ({self._why(error)}).") from None
+
+    def _patience_for(self, read_timeout: float | None) -> aiohttp.ClientTimeout:
+        from aiohttp import ClientTimeout
+
+        return ClientTimeout(
+            # The name's look-up and a proxy's answer count too: `sock_connect` alone leaves them without an end.
+            total=None, connect=self.patience.connect, sock_connect=self.patience.connect,
+            sock_read=min(self.patience.read, read_timeout or self.patience.read),
+        )
+
+    async def _ask_once(
+        self, request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """What stands around each request: aiohttp would ask again of itself where a connection breaks, but how often
+        and how soon something is asked again is decided by whoever asks it.
+        """
+        from aiohttp import ClientError
+
+        try:
+            return await ask(request)
+        except (ClientError, OSError, ValueError) as error:
+            raise Unreached(self._why(error)) from None
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        """The session, made with the first request: importing aiohttp takes longer than a short run's requests do."""
+        async with self._opening:
+            if self._session is None:
+                await asyncio.to_thread(importlib.import_module, "aiohttp")
+                import aiohttp
+
+                self._session = aiohttp.ClientSession(
+                    # How many there are at once is counted here, where a wait for one has its own limit.
+                    connector=aiohttp.TCPConnector(limit=0, ssl=self._route.tls, force_close=not self._is_kept),
+                    cookie_jar=aiohttp.DummyCookieJar(), middlewares=(self._ask_once,),
+                    max_line_size=_MAX_HEADER, max_field_size=_MAX_HEADER,
+                )
+            return self._session
+
+    def _why(self, error: Exception) -> str:
+        """The reason in a few words."""
+        import aiohttp
+
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                return f"no connection within {self.patience.connect:g} s"
+            case aiohttp.SocketTimeoutError():
+                return "no byte of an answer in time"
+            case aiohttp.ClientConnectorCertificateError():
+                return line_of(str(error.certificate_error))
+            case aiohttp.ClientConnectorError():
+                # Its own text holds the address of an object in memory.
+                return line_of(error.os_error.strerror or str(error.os_error))
+        return line_of(str(error)).rstrip(".") or type(error).__name__
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(url: str) -> yarl.URL:
+    """An address as it is. A job is asked about by the same one a dozen times."""
+    from yarl import URL
+
+    return URL(url, encoded=True)
+
+
+async def read_short(address: str, pieces: AsyncIterator[bytes]) -> bytes:
+    """All of an answer that is to be short. Raises QueueFault."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece
+        if len(body) > MAX_ANSWER:
+            raise QueueFault(f"The answer of {address} is far longer than it should be.")
+    return bytes(body)
