@@ -10,7 +10,7 @@ from reelflow.errors import QueueFault
 from reelflow.job.session import Answer, Session, Unreached, read_short
 
 if TYPE_CHECKING:
-    import aiohttp
+    from reelflow.job.session import Response
 
 
 class Questions:
@@ -47,7 +47,7 @@ class Questions:
     @contextlib.asynccontextmanager
     async def _asked(
         self, url: str, headers: Mapping[str, str], json: object, read_timeout: float | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[Response]:
         session = self._session
         try:
             async with session.connection():

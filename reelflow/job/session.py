@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import aiohttp
     import yarl
 
+    Response = aiohttp.ClientResponse
+
 MAX_ANSWER = 256 * 1024
 # aiohttp's own 8 KiB are less than proxies write, and an answer to a form must not be lost for its headers.
 _MAX_HEADER = 64 * 1024
@@ -91,7 +93,7 @@ class Session:
     async def request(
         self, verb: str, url: str, headers: Mapping[str, str], *, json: object = None,
         body: AsyncIterator[bytes] | None = None, read_timeout: float | None = None,
-    ) -> aiohttp.ClientResponse:
+    ) -> Response:
         """Send one request, once, and give its answer's head; to be released or closed. Raises Unreached."""
         session = self._session or await self._opened()
         if (patience := self._patiences.get(read_timeout)) is None:
@@ -103,7 +105,7 @@ class Session:
             proxy=self._route.proxy,
         )
 
-    async def pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def pieces(self, response: Response) -> AsyncIterator[bytes]:
         """An answer's body as it comes. Where it breaks off, aiohttp throws away what has come and was not read yet.
 
         Raises QueueFault.
@@ -159,15 +161,22 @@ class Session:
 
         match error:
             case aiohttp.ConnectionTimeoutError():
-                return f"no connection within {self.patience.connect:g} s"
+                said = f"no connection within {self.patience.connect:g} s"
             case aiohttp.SocketTimeoutError():
-                return "no byte of an answer in time"
+                said = "no byte of an answer in time"
             case aiohttp.ClientConnectorCertificateError():
-                return line_of(str(error.certificate_error))
+                said = str(error.certificate_error)
             case aiohttp.ClientConnectorError():
                 # Its own text holds the address of an object in memory.
-                return line_of(error.os_error.strerror or str(error.os_error))
-        return line_of(str(error)).rstrip(".") or type(error).__name__
+                said = error.os_error.strerror or str(error.os_error)
+            case aiohttp.ClientHttpProxyError():
+                said = f"the proxy answered {error.status} {error.message}"
+            case aiohttp.ClientResponseError():
+                # Its own text goes on with the line that could not be read, and the address.
+                said = f"no readable answer: {error.message}".partition("\n")[0].rstrip(" :")
+            case _:
+                said = str(error)
+        return line_of(said).rstrip(".") or type(error).__name__
 
 
 @functools.lru_cache(maxsize=4096)

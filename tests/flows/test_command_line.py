@@ -284,7 +284,7 @@ def test_help_loads_neither_prefect_nor_the_media_rooms() -> None:
         "import sys; from flows.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'prefect', 'sqlalchemy', 'httpx', 'pydantic_settings', 'ffmpeg', 'av', 'starlette'}\n"
+        "heavy = {'prefect', 'sqlalchemy', 'httpx', 'aiohttp', 'pydantic_settings', 'ffmpeg', 'av', 'starlette'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -287,8 +287,9 @@ def test_a_holder_elsewhere_is_gone_when_it_has_stood_still_for_a_lease() -> Non
 
 
 @pytest.mark.parametrize(("module", "never"), [
-    ("reelflow.job.client", "sqlalchemy"), ("reelflow.job.ledger", "httpx"), ("reelflow.job.buy", "httpx"),
-    ("reelflow.job.collect", "httpx"), ("reelflow.job.entry", "sqlalchemy"), ("reelflow.store", "sqlalchemy"),
+    ("reelflow.job.client", "sqlalchemy"), ("reelflow.job.client", "aiohttp"), ("reelflow.job.ledger", "aiohttp"),
+    ("reelflow.job.buy", "aiohttp"), ("reelflow.job.collect", "aiohttp"), ("reelflow.job.entry", "sqlalchemy"),
+    ("reelflow.store", "sqlalchemy"),
 ])
 def test_what_a_room_brings_along(module: str, never: str) -> None:
     code = f"import sys, {module}; sys.exit('{never}' in sys.modules)"

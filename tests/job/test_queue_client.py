@@ -116,10 +116,29 @@ async def test_an_answer_before_the_form_s_end_is_heard(tmp_path: Path) -> None:
     large = tmp_path / "large.mp4"
     with large.open("wb") as file:
         file.truncate(64 * 2**20)
-    early = then(answer(413, '{"detail": "too large"}', Connection="close"), hang)
-    async with scripted(early, read_body=False) as server, client_of(server.url) as client:
-        with pytest.raises((QueueRefused, QueueUnreachable)):
-            await client.submit(Wish(MODELS["lucy-2.5"], large))
+    refusal = answer(413, '{"detail": "too large"}', Connection="close")
+    for act in (hang, hang_up, reset):
+        async with scripted(then(refusal, act), read_body=False) as server, client_of(server.url) as client:
+            with pytest.raises(QueueRefused, match="too large"):
+                await client.submit(Wish(MODELS["lucy-2.5"], large))
+
+
+async def test_a_job_s_id_is_not_lost_for_what_stands_around_it(media: Path) -> None:
+    accepted = '{"job_id": "job-1", "status": "pending"}'
+    for reply in (
+        answer(200, accepted, X_Trace="a" * 40_000),
+        b"HTTP/1.1 200 \xe9t\xe9\r\nX-Trace: \xc3\xa9\r\n" + answer(200, accepted).partition(b"\r\n")[2],
+        b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, accepted),
+        then(b"HTTP/1.0 200 OK\r\n\r\n" + accepted.encode(), hang_up),
+    ):
+        async with scripted(reply) as server, client_of(server.url) as client:
+            assert (await client.submit(film_wish(media))).job_id == "job-1"
+
+
+async def test_an_answer_that_is_no_http_is_told_in_a_few_words(media: Path) -> None:
+    async with scripted(b"HTTP/1.1 200 OK\r\nX Y: 1\r\n\r\n") as server, client_of(server.url) as client:
+        with pytest.raises(SubmitUnknown, match=r"no answer came \(no readable answer: Invalid header token\)"):
+            await client.submit(film_wish(media))
 
 
 async def test_no_connection_names_the_address(media: Path) -> None:
