@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.errors import BadInput, MediaFailed, MediaTimeout, OutputTaken
+from reelflow.errors import BadInput, MediaFailed, MediaStopped, MediaTimeout, OutputTaken
 from reelflow.media.run import Limits, Progress, find_ffmpeg, run_ffmpeg, run_python, written_whole
 
 ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64"]
@@ -111,6 +111,14 @@ async def test_a_child_s_file_size_is_bounded(ffmpeg: Path, tmp_path: Path) -> N
 def test_a_missing_ffmpeg_is_told() -> None:
     with pytest.raises(BadInput, match="no ffmpeg at /nowhere/ffmpeg: set REELFLOW_FFMPEG"):
         find_ffmpeg("/nowhere/ffmpeg")
+
+
+def test_where_nothing_was_written_ffmpeg_was_ended_too_soon_and_what_lies_there_stays(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    target.write_bytes(b"before")
+    with pytest.raises(MediaStopped, match="before it had begun"), written_whole(target):
+        pass
+    assert target.read_bytes() == b"before"
 
 
 def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:

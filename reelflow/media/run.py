@@ -257,7 +257,8 @@ def _last_words(stderr: str, lines: int = 3) -> str:
 def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]:
     """A path beside `destination` to write to; renamed onto it when the block ends well, removed otherwise.
 
-    Raises OutputTaken where it `replaces` nothing and something has come to lie there meanwhile.
+    Raises OutputTaken where it `replaces` nothing and something has come to lie there meanwhile, and MediaStopped where
+    nothing was written: an ffmpeg that gets a signal before it has begun ends as if all were well.
 
     The name is its own in each run, so that two runs with the same target never write into one file. What a process
     that was killed has left of the same target is removed.
@@ -271,8 +272,11 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
     part = destination.with_name(f".{named}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
+        try:
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+        except FileNotFoundError:
+            raise MediaStopped(f"ffmpeg was ended before it had begun to write {destination}.") from None
         if replaces:
             part.replace(destination)
         else:
