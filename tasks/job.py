@@ -20,6 +20,7 @@ from reelflow.errors import (
     BadResult,
     JobFailed,
     JobOverdue,
+    QueueBusy,
     QueueFault,
     QueueUnreachable,
     SubmitUnknown,
@@ -93,12 +94,12 @@ async def _resolve(run: Run, name: str) -> str:
     for pause in (0.5, 2.0, None):
         try:
             return await run.client.resolve(name)
-        except QueueFault as fault:
-            # A connection that breaks says nothing yet, and asking costs nothing.
+        except (QueueBusy, QueueFault) as trouble:
+            # A connection that breaks, or a busy queue, says nothing yet, and asking costs nothing.
             if pause is not None:
-                await asyncio.sleep(pause)
-            elif fault.status is None:
-                raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+                await asyncio.sleep(max(pause, trouble.retry_after or 0.0))
+            elif isinstance(trouble, QueueFault) and trouble.status is None:
+                raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
             else:
                 raise
     raise AssertionError("the last try ends the loop")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from scripted import answer, scripted
 
 from flows.__main__ import main
 from flows.cli.start import told_of_stop
@@ -304,6 +305,17 @@ def test_doctor_looks_at_the_ledger(reelflow: Run, nobody: str, monkeypatch: pyt
     code, out, _ = reelflow("doctor", "--json")
     (ledger,) = [check for check in json.loads(out)["checks"] if check["name"] == "ledger"]
     assert (code, ledger["ok"]) == (1, False) and "can't be opened" in ledger["told"]
+
+
+async def test_doctor_does_not_say_that_a_queue_takes_the_key_which_only_stumbles(
+    reelflow: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(answer(500)) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        _, out, _ = await asyncio.to_thread(reelflow, "doctor", "--json")
+    (queue,) = [check for check in json.loads(out)["checks"] if check["name"] == "queue"]
+    assert (queue["ok"], "answered 500" in queue["told"]) == (False, True)
 
 
 async def test_a_queue_in_the_place_of_prefect_s_api_is_told(queue: StandIn, reelflow: Run) -> None:
