@@ -104,6 +104,7 @@ class _Works:
     results: Results
     on_end: OnEnd | None
     summary: Summary = field(init=False)
+    counted: set[str] = field(default_factory=set)
     staged_bytes: int = 0
     halted: str = ""
 
@@ -183,7 +184,7 @@ class _Works:
     async def _clip(self, clip: BatchClip) -> AsyncIterator[_Begun]:
         """Whatever befalls a clip befalls it alone, and is told."""
         report = Report(clip.recipe.name, RunStatus.FAILED, source=show_source(clip.source), flow_run_id=flow_run.id)
-        with reporting(report, apart=True) as latest:
+        with reporting(report, beside=self.counted) as latest:
             begun = _Begun(latest, time.monotonic())
             try:
                 yield begun

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -111,8 +111,8 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
     run, logger = current_run(), get_run_logger()
     seconds = 0.0 if wish.model.kind.result == "picture" else price.seconds
 
-    def learn(standing: Standing, paid: Paid = Paid.NOW) -> None:
-        note_standing(standing, paid=paid, seconds=seconds, cost_usd=price.cost_usd)
+    def learn(standing: Standing, paid: Paid = Paid.NOW) -> Paid:
+        return note_standing(standing, paid=paid, seconds=seconds, cost_usd=price.cost_usd)
 
     async with phase("upload", of=wish.model.name) as running:
         def tell(sentence: str) -> None:
@@ -134,7 +134,8 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
             if unknown.key:
                 await emit_job("unknown", unknown.key, job_id=unknown.job_id)
             raise
-    learn(Standing(bought.key, bought.purchase, bought.state, bought.job_id), bought.paid)
+    standing = Standing(bought.key, bought.purchase, bought.state, bought.job_id)
+    bought = replace(bought, paid=learn(standing, bought.paid))
     note(stand_in=run.client.stand_in)
     logger.info("Job %s for %s (wish %s)", bought.job_id or "(picture)", wish.model.name, bought.key[:12])
     if bought.paid is Paid.NOW:

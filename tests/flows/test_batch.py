@@ -157,6 +157,19 @@ async def test_all_of_it_is_held_against_the_limit_before_the_first_job(
     assert told["completed"] == 4
 
 
+@pytest.mark.parametrize("window", [1, 2])
+async def test_a_job_that_serves_two_clips_is_paid_once_and_counted_once(
+    queue: StandIn, clips: Path, tmp_path: Path, window: int
+) -> None:
+    (clips / "again.mp4").symlink_to((clips / "clip-1.mp4").resolve())
+    told = await batch(f"{clips}/*[n1].mp4", job="restyle", prompt="noir", output=str(tmp_path / "out"), window=window)
+    lines = manifest(tmp_path / "out")
+    assert (sorted(lines), queue.jobs_made) == (["again", "clip-1"], 1)
+    assert (told["completed"], told["cost_usd"], told["billed_seconds"]) == (2, 0.005, 0.5)
+    assert sorted(line["cost_usd"] for line in lines.values()) == [0.0, 0.005]
+    assert [line["paid"] for line in lines.values()].count("now") == 1
+
+
 async def test_a_lost_reply_concerns_one_clip_and_its_line_says_how_it_is_decided(
     queue: StandIn, clips: Path, tmp_path: Path
 ) -> None:
