@@ -167,8 +167,9 @@ async def preflight(
                 planned = plan
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
-                check_total(plan, limit)
+                # Whether what is delivered lies there already, and costs nothing, the run finds out.
                 if not delivers:
+                    check_total(plan, limit)
                     await check_first(plan, limit, settings, refresh=refresh)
         else:
             planned = plan
