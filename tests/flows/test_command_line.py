@@ -68,6 +68,17 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
 
 
 @pytest.fixture
+async def cut_off(here: Path, ffmpeg: Path) -> Path:
+    """A film that says at its front how long it is, and of which the end is missing."""
+    target = here / "cut-off.mp4"
+    await run_ffmpeg(["-i", f"file:{here}/clip.mp4", "-c:v", "libx264", "-g", "5", "-movflags", "+faststart",
+                      f"file:{target}"], ffmpeg=ffmpeg, timeout=30)
+    whole = target.read_bytes()
+    target.write_bytes(whole[:len(whole) * 6 // 10])
+    return target
+
+
+@pytest.fixture
 def nobody() -> Iterator[str]:
     """An address that nobody answers at, which is that of Prefect's API."""
     with socket.socket() as bound:
@@ -330,6 +341,14 @@ def test_a_locale_without_our_letters_does_not_end_a_run_over_its_last_words(her
         capture_output=True, timeout=60, check=True,
     )
     assert b"? python  3." in told.stdout
+
+
+def test_a_damaged_clip_has_no_price_where_its_damage_is_an_error(reelflow: Run, here: Path, cut_off: Path) -> None:
+    (here / "noir.yaml").write_text("steps:\n  - restyle: noir\n")
+    for words in (("restyle", cut_off, "--prompt", "noir"), ("recipe", "run", "noir.yaml", cut_off)):
+        assert reelflow(*words, "--estimate")[0] == 0
+        code, out, err = reelflow(*words, "--estimate", "--strict")
+        assert (code, out) == (2, "") and "is damaged" in err
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
