@@ -45,17 +45,23 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     """
     if already:
         return recipe
-    settings, previews = read_settings(), {}
+    settings, previews = read_settings(), dict[str, Decimal]()
     for round_ in itertools.count():
         plan, known = await plan_films(recipe, source, order=order)
         previewed = excerpt(recipe, plan.source, known)
+        short = compile_recipe(previewed, plan.source, known)
+        # Where all of it goes to the model, what is bought for the preview is the whole's first job, fresh or not.
+        is_whole = short.jobs[0].prepare.frames == plan.jobs[0].prepare.frames
         if deployment.id:  # from the command line the preview is a run of its own
-            price = _preview_usd(plan, compile_recipe(previewed, plan.source, known), order)
+            price = Decimal(0) if is_whole else short.cost_usd or Decimal(0)
             previews[previewed.model_dump_json()] = price
         limit, besides = read_limit(order.max_cost_usd, settings), sum(previews.values(), Decimal(0))
         check_total(plan, limit, besides_usd=besides)
         await check_first(plan, limit, settings, refresh=order.refresh, besides_usd=besides)
-        shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
+        # What this run buys anew it goes on with. Another run, as with --yes, would buy it once more.
+        is_fresh = order.refresh and bool(deployment.id)
+        shown = await make_films(
+            previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd, refresh=is_fresh))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
         jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
@@ -71,12 +77,6 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         if answer.prompt.strip():
             recipe = with_prompt(recipe, answer.prompt.strip())
     raise AssertionError("the rounds end by an answer")
-
-
-def _preview_usd(plan: Plan, previewed: Plan, order: Order) -> Decimal:
-    """What a preview costs besides the whole: nothing where all goes to the model, so that it is the same job."""
-    is_same = previewed.jobs[0].prepare.frames == plan.jobs[0].prepare.frames and not order.refresh
-    return Decimal(0) if is_same else previewed.cost_usd or Decimal(0)
 
 
 def _question(shown: dict[str, Any], jobs: str, price: str) -> str:

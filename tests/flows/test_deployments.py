@@ -14,6 +14,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -294,10 +295,10 @@ PREVIEWED = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}
              "outputs": [{"path": "{stem}.mp4"}]}
 
 
-async def preview(clip: Path | str, output: Path, worker: Path) -> FlowRun:
+async def preview(clip: Path | str, output: Path, worker: Path, **more: Any) -> FlowRun:
     """A run of the pipeline that has made its preview and waits for a person."""
-    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{output}/"),
-                      {"Suspended", *ENDED}, worker)
+    asked = {"source": str(clip), "recipe": PREVIEWED, "output": f"{output}/", **more}
+    run = await until(await start("pipeline/pipeline", **asked), {"Suspended", *ENDED}, worker)
     assert run.state_name == "Suspended", worker.read_text()[-3000:]
     return run
 
@@ -334,6 +335,20 @@ async def test_no_preview_is_bought_where_it_and_the_whole_go_over_the_limit(
     assert run.state_name == "Failed", worker.read_text()[-3000:]
     assert "would cost 0.0132 USD, 0.0032 of it for previews" in str(run.state and run.state.message)
     assert queue.posts == 0
+
+
+async def test_a_fresh_preview_of_the_whole_clip_is_paid_once_and_is_what_is_gone_on_with(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    whole = PREVIEWED | {"preview": {"seconds": 5}}
+    kept = await until(await start("pipeline/pipeline", source=str(clip), recipe=whole, output=f"{tmp_path}/kept/",
+                                   approve=True), ENDED, worker)
+    assert (kept.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+    run = await preview(clip, tmp_path / "out", worker, recipe=whole, refresh=True, max_cost_usd=0.012)
+    assert queue.jobs_made == 2
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
 
 
 async def test_another_prompt_makes_another_preview(
