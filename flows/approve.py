@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -53,9 +54,8 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         # Where all of it goes to the model, what is bought for the preview is the whole's first job, fresh or not.
         is_whole = short.jobs[0].prepare.frames == plan.jobs[0].prepare.frames
         if deployment.id:  # from the command line the preview is a run of its own
-            price = Decimal(0) if is_whole else short.cost_usd or Decimal(0)
-            previews[previewed.model_dump_json()] = price
-        limit, besides = read_limit(order.max_cost_usd, settings), sum(previews.values(), Decimal(0))
+            previews[previewed.model_dump_json()] = short.cost_usd or Decimal(0)
+        limit, besides = read_limit(order.max_cost_usd, settings), _besides_usd(previews, previewed, is_whole=is_whole)
         check_total(plan, limit, besides_usd=besides)
         await check_first(plan, limit, settings, refresh=order.refresh, besides_usd=besides)
         # What this run buys anew it goes on with. Another run, as with --yes, would buy it once more.
@@ -72,11 +72,21 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
                              key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
-        if answer.decision == "approve":
-            return with_prompt(recipe, answer.prompt) if answer.prompt.strip() else recipe
         if answer.prompt.strip():
-            recipe = with_prompt(recipe, answer.prompt.strip())
+            recipe, previewed = (with_prompt(one, answer.prompt.strip()) for one in (recipe, previewed))
+        if answer.decision == "approve":
+            # The price rests on no prompt, but what is paid besides does.
+            check_total(plan, limit, besides_usd=_besides_usd(previews, previewed, is_whole=is_whole))
+            return recipe
     raise AssertionError("the rounds end by an answer")
+
+
+def _besides_usd(previews: Mapping[str, Decimal], previewed: Recipe, *, is_whole: bool) -> Decimal:
+    """What the previews cost besides the whole of what is `previewed`: that of a whole clip buys the whole's own job,
+    those of other prompts are paid for nothing else.
+    """
+    own = previewed.model_dump_json() if is_whole else ""
+    return sum((usd for one, usd in previews.items() if one != own), Decimal(0))
 
 
 def _question(shown: dict[str, Any], jobs: str, price: str) -> str:

@@ -291,8 +291,10 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
 
 
-PREVIEWED = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
-             "outputs": [{"path": "{stem}.mp4"}]}
+PREVIEWED: dict[str, Any] = {
+    "name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
+    "outputs": [{"path": "{stem}.mp4"}],
+}
 
 
 async def preview(clip: Path | str, output: Path, worker: Path, **more: Any) -> FlowRun:
@@ -349,6 +351,19 @@ async def test_a_fresh_preview_of_the_whole_clip_is_paid_once_and_is_what_is_gon
     await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
     run = await until(run, ENDED, worker)
     assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
+
+
+@pytest.mark.parametrize("decision", ["change the prompt", "approve"])
+async def test_a_preview_that_another_prompt_leaves_unused_counts_before_anything_more_is_bought(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, decision: str
+) -> None:
+    asked = PREVIEWED | {"preview": {"seconds": 5}, "steps": [*PREVIEWED["steps"], {"edit": {"prompt": "rain"}}]}
+    run = await preview(clip, tmp_path / "out", worker, recipe=asked, max_cost_usd=0.055)
+    await answer_run(str(run.id), {"decision": decision, "prompt": "neon city"})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Failed", 1), worker.read_text()[-3000:]
+    assert "The 2 jobs would cost 0.06 USD, 0.01 of it for previews" in str(run.state and run.state.message)
 
 
 async def test_another_prompt_makes_another_preview(
