@@ -13,7 +13,7 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 
 from flows.asked import asked
-from flows.film import make_films, plan_films
+from flows.film import make_within, plan_films
 from flows.order import Order
 from reelflow.compile import compile_recipe
 from reelflow.errors import Declined, Unapproved
@@ -60,7 +60,7 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         await check_first(plan, limit, settings, refresh=order.refresh, besides_usd=besides)
         # What this run buys anew it goes on with. Another run, as with --yes, would buy it once more.
         is_fresh = order.refresh and bool(deployment.id)
-        shown = await make_films(
+        shown = await make_within(
             previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd, refresh=is_fresh))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"

@@ -136,6 +136,21 @@ async def test_a_run_that_is_cancelled_in_the_ui_keeps_its_job_and_the_next_one_
         assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
 
 
+async def test_a_run_that_is_cancelled_while_its_preview_is_made_ends_in_order(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
+) -> None:
+    queue.faults.add("stuck-pending")
+    run = await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{tmp_path}/out/")
+    async with Ledger.open(None, work_dir=work_dir) as ledger, asyncio.timeout(60):
+        while [entry.state for entry in await ledger.entries()] != [State.ACCEPTED]:
+            await asyncio.sleep(0.1)
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Cancelling())
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Cancelled", 1), worker.read_text()[-3000:]
+    assert "Traceback" not in worker.read_text()
+
+
 async def test_a_worker_that_is_told_to_stop_brings_the_reply_home_that_its_run_waits_for(
     deployed: None, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
 ) -> None:
