@@ -29,7 +29,15 @@ from flows.order import Order
 from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.destination import check_folder
-from reelflow.errors import BadInput, ClipsFailed, KeyRefused, ReelflowError
+from reelflow.errors import (
+    BadInput,
+    ClipsFailed,
+    KeyRefused,
+    QueueBusy,
+    QueueFault,
+    QueueUnreachable,
+    ReelflowError,
+)
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
 from reelflow.plan import sum_usd
 from reelflow.preflight import read_limit
@@ -150,7 +158,12 @@ class _Works:
 
     async def _looked_at(self, clip: BatchClip) -> Looked:
         with folding(), sharing(self.run, _scratch(clip)):
-            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
+            try:
+                plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
+            except (QueueUnreachable, QueueBusy, QueueFault) as away:
+                # It was only asked for a name, more than once, and has not answered: no other clip fares better.
+                self.halted = away.message
+                raise
             was_made = await were_made(clip.recipe, clip.source, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
         staged = plan.source.size_bytes if is_address(clip.source) else 0

@@ -23,6 +23,7 @@ from reelflow.errors import (
     QueueBusy,
     QueueFault,
     QueueUnreachable,
+    ReelflowError,
     SubmitUnknown,
 )
 from reelflow.job.buy import buy
@@ -81,13 +82,19 @@ async def job_slot(run: Run) -> AsyncIterator[None]:
 async def resolve_model(name: str) -> str:
     """Ask what a model's name stands for now; shows early whether the queue is there and takes the key.
 
-    It is asked once in a run, of however many clips: it's one answer for all of them.
+    It is asked once in a run, of however many clips: it's one answer for all of them, and so is that there is none.
     """
     run = current_run()
     async with run.naming:
         if name not in run.names:
-            run.names[name] = await _resolve(run, name)
-    return run.names[name]
+            try:
+                run.names[name] = await _resolve(run, name)
+            except ReelflowError as error:
+                run.names[name] = error
+    found = run.names[name]
+    if isinstance(found, ReelflowError):
+        raise found.with_traceback(None)
+    return found
 
 
 async def _resolve(run: Run, name: str) -> str:
