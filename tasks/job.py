@@ -104,7 +104,9 @@ async def _resolve(run: Run, name: str) -> str:
         except (QueueBusy, QueueFault) as trouble:
             # A connection that breaks, or a busy queue, says nothing yet, and asking costs nothing.
             if pause is not None:
-                await asyncio.sleep(max(pause, trouble.retry_after or 0.0))
+                seconds = max(pause, trouble.retry_after or 0.0)
+                get_run_logger().warning("%s Asking again in %.1f s.", trouble.message, seconds)
+                await asyncio.sleep(seconds)
             elif isinstance(trouble, QueueFault) and trouble.status is None:
                 raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
             else:
