@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 
 from flows.asked import asked
-from flows.film import make_films, plan_films
+from flows.film import make_within, plan_films
 from flows.order import Order
 from reelflow.compile import compile_recipe
 from reelflow.errors import Declined, Unapproved
@@ -45,17 +46,22 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
     """
     if already:
         return recipe
-    settings, previews = read_settings(), {}
+    settings, previews = read_settings(), dict[str, Decimal]()
     for round_ in itertools.count():
         plan, known = await plan_films(recipe, source, order=order)
         previewed = excerpt(recipe, plan.source, known)
+        short = compile_recipe(previewed, plan.source, known)
+        # Where all of it goes to the model, what is bought for the preview is the whole's first job, fresh or not.
+        is_whole = short.jobs[0].prepare.frames == plan.jobs[0].prepare.frames
         if deployment.id:  # from the command line the preview is a run of its own
-            price = _preview_usd(plan, compile_recipe(previewed, plan.source, known), order)
-            previews[previewed.model_dump_json()] = price
-        limit, besides = read_limit(order.max_cost_usd, settings), sum(previews.values(), Decimal(0))
+            previews[previewed.model_dump_json()] = short.cost_usd or Decimal(0)
+        limit, besides = read_limit(order.max_cost_usd, settings), _besides_usd(previews, previewed, is_whole=is_whole)
         check_total(plan, limit, besides_usd=besides)
         await check_first(plan, limit, settings, refresh=order.refresh, besides_usd=besides)
-        shown = await make_films(previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd))
+        # What this run buys anew it goes on with. Another run, as with --yes, would buy it once more.
+        is_fresh = order.refresh and bool(deployment.id)
+        shown = await make_within(
+            previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd, refresh=is_fresh))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
         jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
@@ -66,17 +72,21 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
                              key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
-        if answer.decision == "approve":
-            return with_prompt(recipe, answer.prompt) if answer.prompt.strip() else recipe
         if answer.prompt.strip():
-            recipe = with_prompt(recipe, answer.prompt.strip())
+            recipe, previewed = (with_prompt(one, answer.prompt.strip()) for one in (recipe, previewed))
+        if answer.decision == "approve":
+            # The price rests on no prompt, but what is paid besides does.
+            check_total(plan, limit, besides_usd=_besides_usd(previews, previewed, is_whole=is_whole))
+            return recipe
     raise AssertionError("the rounds end by an answer")
 
 
-def _preview_usd(plan: Plan, previewed: Plan, order: Order) -> Decimal:
-    """What a preview costs besides the whole: nothing where all goes to the model, so that it is the same job."""
-    is_same = previewed.jobs[0].prepare.frames == plan.jobs[0].prepare.frames and not order.refresh
-    return Decimal(0) if is_same else previewed.cost_usd or Decimal(0)
+def _besides_usd(previews: Mapping[str, Decimal], previewed: Recipe, *, is_whole: bool) -> Decimal:
+    """What the previews cost besides the whole of what is `previewed`: that of a whole clip buys the whole's own job,
+    those of other prompts are paid for nothing else.
+    """
+    own = previewed.model_dump_json() if is_whole else ""
+    return sum((usd for one, usd in previews.items() if one != own), Decimal(0))
 
 
 def _question(shown: dict[str, Any], jobs: str, price: str) -> str:

@@ -59,7 +59,9 @@ async def make_films(recipe: Recipe, source: str, order: Order) -> dict[str, Any
 async def make_within(
     recipe: Recipe, source: str, order: Order, planned: tuple[Plan, Known] | None = None
 ) -> dict[str, Any]:
-    """The same for a clip of a larger run, which minds its own cancelling, and may have planned the clip before."""
+    """The same for a part of a run, such as a clip or a preview, which minds its own cancelling, and may have planned
+    the part before.
+    """
     stem = planned[1].stem if planned else source_stem(source)
     async with reported(recipe, source, stem, order) as ending, open_run() as run:
         limit = read_limit(order.max_cost_usd, run.settings)

@@ -37,6 +37,7 @@ from reelflow.errors import (
 from reelflow.inbox import Arrival, find_arrivals, put_aside
 from reelflow.legible import shortened
 from reelflow.manifest import Line
+from reelflow.preflight import check_models, probe_files
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.settings import read_settings
@@ -98,6 +99,9 @@ async def inbox(
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
     check_apart(inbox, outbox)
+    # What is wrong with it is no clip's fault, and must not put them all aside.
+    check_models(found, read_settings().model_table)
+    await probe_files(found)
     where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
     return await cancelled_in_order(_emptied(
         where, found, Order(outbox, max_cost_usd=max_cost_usd), many,

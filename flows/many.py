@@ -29,7 +29,15 @@ from flows.order import Order
 from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.destination import check_folder
-from reelflow.errors import BadInput, ClipsFailed, KeyRefused, ReelflowError
+from reelflow.errors import (
+    BadInput,
+    ClipsFailed,
+    KeyRefused,
+    QueueBusy,
+    QueueFault,
+    QueueUnreachable,
+    ReelflowError,
+)
 from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
 from reelflow.plan import sum_usd
 from reelflow.preflight import read_limit
@@ -104,6 +112,7 @@ class _Works:
     results: Results
     on_end: OnEnd | None
     summary: Summary = field(init=False)
+    counted: set[str] = field(default_factory=set)
     staged_bytes: int = 0
     halted: str = ""
 
@@ -149,7 +158,12 @@ class _Works:
 
     async def _looked_at(self, clip: BatchClip) -> Looked:
         with folding(), sharing(self.run, _scratch(clip)):
-            plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
+            try:
+                plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
+            except (QueueUnreachable, QueueBusy, QueueFault) as away:
+                # It was only asked for a name, more than once, and has not answered: no other clip fares better.
+                self.halted = away.message
+                raise
             was_made = await were_made(clip.recipe, clip.source, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
         staged = plan.source.size_bytes if is_address(clip.source) else 0
@@ -183,7 +197,7 @@ class _Works:
     async def _clip(self, clip: BatchClip) -> AsyncIterator[_Begun]:
         """Whatever befalls a clip befalls it alone, and is told."""
         report = Report(clip.recipe.name, RunStatus.FAILED, source=show_source(clip.source), flow_run_id=flow_run.id)
-        with reporting(report, apart=True) as latest:
+        with reporting(report, beside=self.counted) as latest:
             begun = _Begun(latest, time.monotonic())
             try:
                 yield begun

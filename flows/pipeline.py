@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.approve import approved
-from flows.film import make_films
+from flows.film import make_within
 from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
 from reelflow.recipe import Preview, Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.sources import source_stem
+from tasks.stop import cancelled_in_order
 
 
 def name_pipeline(asked: Mapping[str, Any]) -> str:
@@ -56,9 +57,13 @@ async def pipeline(
     """
     asked = as_asked(load_recipe(recipe), preview_seconds=preview_seconds, strict=strict)
     order = Order(output, overwrite, max_cost_usd, estimate, refresh)
-    if asked.preview is not None and not estimate:
-        asked = await approved(asked, source, order, already=approve)
-    return await make_films(asked, source, order)
+    return await cancelled_in_order(_approved_and_made(asked, source, order, already=approve))
+
+
+async def _approved_and_made(recipe: Recipe, source: str, order: Order, *, already: bool) -> dict[str, Any]:
+    if recipe.preview is not None and not order.estimate:
+        recipe = await approved(recipe, source, order, already=already)
+    return await make_within(recipe, source, order)
 
 
 def as_asked(recipe: Recipe, *, preview_seconds: float | None, strict: bool) -> Recipe:

@@ -16,6 +16,7 @@ from reelflow.errors import (
     Fault,
     KeyRefused,
     OverBudget,
+    QueueBusy,
     QueueFault,
     QueueRefused,
     QueueUnreachable,
@@ -166,8 +167,9 @@ async def preflight(
                 planned = plan
                 if there is not None and not destination.overwrite:
                     raise refuse_existing(there)
-                check_total(plan, limit)
+                # Whether what is delivered lies there already, and costs nothing, the run finds out.
                 if not delivers:
+                    check_total(plan, limit)
                     await check_first(plan, limit, settings, refresh=refresh)
         else:
             planned = plan
@@ -179,8 +181,10 @@ async def preflight(
     return planned
 
 
-async def check_queue(settings: Settings, model: str) -> None:
+async def check_queue(settings: Settings, model: str) -> QueueBusy | QueueFault | None:
     """Ask the queue that the settings name what `model` stands for, which costs nothing and shows that it is there.
+
+    Gives what went wrong where it is there and that may pass: a run asks it again, more than once.
 
     Raises:
         QueueUnreachable, KeyRefused: the queue isn't there, or doesn't take the key.
@@ -194,10 +198,12 @@ async def check_queue(settings: Settings, model: str) -> None:
     async with QueueClient(settings.queue_url, key, connect_timeout=settings.connect_timeout) as client:
         try:
             await client.resolve(model)
-        except QueueFault as fault:
-            if fault.status is None:
-                raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+        except (QueueBusy, QueueFault) as trouble:
+            if isinstance(trouble, QueueFault) and trouble.status is None:
+                raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
+            return trouble
         except QueueRefused as refusal:
             # A name that is a model's own needs no answer: what the queue takes, the submit will show.
             if isinstance(refusal, KeyRefused) or settings.model_table[model].rolling:
                 raise
+    return None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from reelflow.errors import (
     BadResult,
     JobFailed,
     JobOverdue,
+    QueueBusy,
     QueueFault,
     QueueUnreachable,
+    ReelflowError,
     SubmitUnknown,
 )
 from reelflow.job.buy import buy
@@ -80,25 +82,33 @@ async def job_slot(run: Run) -> AsyncIterator[None]:
 async def resolve_model(name: str) -> str:
     """Ask what a model's name stands for now; shows early whether the queue is there and takes the key.
 
-    It is asked once in a run, of however many clips: it's one answer for all of them.
+    It is asked once in a run, of however many clips: it's one answer for all of them, and so is that there is none.
     """
     run = current_run()
     async with run.naming:
         if name not in run.names:
-            run.names[name] = await _resolve(run, name)
-    return run.names[name]
+            try:
+                run.names[name] = await _resolve(run, name)
+            except ReelflowError as error:
+                run.names[name] = error
+    found = run.names[name]
+    if isinstance(found, ReelflowError):
+        raise found.with_traceback(None)
+    return found
 
 
 async def _resolve(run: Run, name: str) -> str:
     for pause in (0.5, 2.0, None):
         try:
             return await run.client.resolve(name)
-        except QueueFault as fault:
-            # A connection that breaks says nothing yet, and asking costs nothing.
+        except (QueueBusy, QueueFault) as trouble:
+            # A connection that breaks, or a busy queue, says nothing yet, and asking costs nothing.
             if pause is not None:
-                await asyncio.sleep(pause)
-            elif fault.status is None:
-                raise QueueUnreachable(f"{fault.message} Check DECART_BASE_URL and the network.") from None
+                seconds = max(pause, trouble.retry_after or 0.0)
+                get_run_logger().warning("%s Asking again in %.1f s.", trouble.message, seconds)
+                await asyncio.sleep(seconds)
+            elif isinstance(trouble, QueueFault) and trouble.status is None:
+                raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
             else:
                 raise
     raise AssertionError("the last try ends the loop")
@@ -110,8 +120,8 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
     run, logger = current_run(), get_run_logger()
     seconds = 0.0 if wish.model.kind.result == "picture" else price.seconds
 
-    def learn(standing: Standing, paid: Paid = Paid.NOW) -> None:
-        note_standing(standing, paid=paid, seconds=seconds, cost_usd=price.cost_usd)
+    def learn(standing: Standing, paid: Paid = Paid.NOW) -> Paid:
+        return note_standing(standing, paid=paid, seconds=seconds, cost_usd=price.cost_usd)
 
     async with phase("upload", of=wish.model.name) as running:
         def tell(sentence: str) -> None:
@@ -133,7 +143,8 @@ async def submit_job(wish: Wish, price: Price, *, title: str) -> Bought:
             if unknown.key:
                 await emit_job("unknown", unknown.key, job_id=unknown.job_id)
             raise
-    learn(Standing(bought.key, bought.purchase, bought.state, bought.job_id), bought.paid)
+    standing = Standing(bought.key, bought.purchase, bought.state, bought.job_id)
+    bought = replace(bought, paid=learn(standing, bought.paid))
     note(stand_in=run.client.stand_in)
     logger.info("Job %s for %s (wish %s)", bought.job_id or "(picture)", wish.model.name, bought.key[:12])
     if bought.paid is Paid.NOW:

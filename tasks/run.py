@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from reelflow.destination import check_folder
+from reelflow.errors import ReelflowError
 from reelflow.job.client import QueueClient
 from reelflow.job.ledger import Ledger
 from reelflow.media.probe import expect_files
@@ -33,7 +34,8 @@ class Run:
 
     `encoding` lets a few films be encoded at a time (one that is long keeps all cores busy by itself, one that is short
     mostly waits for its process), `looking` as many children that look at files as there are cores, `jobs` as many jobs
-    as the settings allow. `names` says what models' names stand for, as far as it was asked, one at a time (`naming`).
+    as the settings allow. `names` says what models' names stand for, or why that isn't known, as far as it was asked,
+    one at a time (`naming`).
     """
 
     settings: Settings
@@ -45,7 +47,7 @@ class Run:
     encoding: asyncio.Semaphore
     looking: asyncio.Semaphore
     jobs: asyncio.Semaphore
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str | ReelflowError] = field(default_factory=dict)
     naming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

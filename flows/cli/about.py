@@ -169,7 +169,9 @@ async def _queue(settings: Settings) -> tuple[str, bool | None, str]:
     if settings.uses_standin:
         return "queue", None, "the embedded stand-in (neither DECART_API_KEY nor DECART_BASE_URL is set)"
     try:
-        await check_queue(settings, "lucy-restyle-2")
+        trouble: ReelflowError | None = await check_queue(settings, "lucy-restyle-2")
     except ReelflowError as error:
-        return "queue", False, error.message
+        trouble = error
+    if trouble is not None:
+        return "queue", False, trouble.message
     return "queue", True, f"{settings.queue_url} answers and takes the key"

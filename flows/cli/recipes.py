@@ -64,6 +64,7 @@ def run_recipe(
     """
     expect_files()
     found = load_recipe(file)
+    found = found.changed(strict=found.strict or strict)
     where = beside_here(output)
     settings = read_settings()
     plan = asyncio.run(preflight(
@@ -82,7 +83,7 @@ def run_recipe(
     ):
         return 0
     is_whole = yes or (found.preview is None and not preview_seconds)
-    with preparing_ahead(plan if is_whole and not estimate else None, settings, strict=strict or found.strict):
+    with preparing_ahead(plan if is_whole and not estimate else None, settings, strict=found.strict):
         return run_one("pipeline", given, as_json=telling.json, quiet=telling.quiet, called=found.name)
 
 

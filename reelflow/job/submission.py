@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 OnEvent = Callable[[str], None]
 """Told in a sentence what happens on the way."""
 
-OnStanding = Callable[[Standing], None]
+OnStanding = Callable[[Standing], object]
 """Told where a purchase of this run stands, as soon as that is true: whoever is stopped then can still say it."""
 
 STOPPED = "Stopped waiting; the queue may still finish and bill it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,28 @@ async def test_of_two_runs_that_bring_different_films_to_one_address_one_is_refu
     (refused,) = (one for one in ended if isinstance(one, BaseException))
     assert isinstance(refused, OutputTaken) and "s3://bucket/out.mp4 has been written by another run" in str(refused)
     assert queue.jobs_made == 2
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_command_s_limit_refuses_what_is_to_be_made_and_delivered_and_not_what_lies_there(
+    bucket: str, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "two.yaml"
+    asked.write_text("steps:\n  - trim: {duration: 0.3}\n  - restyle: noir\n  - edit: rain\n")
+
+    async def run(*words: str) -> tuple[int | None, dict[str, Any]]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "flows", "recipe", "run", str(asked), str(clip), "--output", f"{bucket}/out/",
+            "--json", *words, stdout=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+        return process.returncode, json.loads(out)
+
+    code, refused = await run("--max-cost-usd", "0")
+    assert (code, refused["status"], queue.posts) == (2, "refused", 0)
+    assert "The 2 jobs would cost" in refused["error"]
+    assert (await run())[1]["cost_usd"] > 0
+    code, made = await run("--max-cost-usd", "0")
+    assert (code, made["paid"], made["cost_usd"], queue.jobs_made) == (0, "kept", 0.0, 2), made["error"]
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
 )
+from scripted import Answer, answer, hang_up, scripted
 
 from flows.batch import batch, find_clips
 from flows.cli.terminal import EACH_SECONDS, Lines
@@ -157,6 +158,19 @@ async def test_all_of_it_is_held_against_the_limit_before_the_first_job(
     assert told["completed"] == 4
 
 
+@pytest.mark.parametrize("window", [1, 2])
+async def test_a_job_that_serves_two_clips_is_paid_once_and_counted_once(
+    queue: StandIn, clips: Path, tmp_path: Path, window: int
+) -> None:
+    (clips / "again.mp4").symlink_to((clips / "clip-1.mp4").resolve())
+    told = await batch(f"{clips}/*[n1].mp4", job="restyle", prompt="noir", output=str(tmp_path / "out"), window=window)
+    lines = manifest(tmp_path / "out")
+    assert (sorted(lines), queue.jobs_made) == (["again", "clip-1"], 1)
+    assert (told["completed"], told["cost_usd"], told["billed_seconds"]) == (2, 0.005, 0.5)
+    assert sorted(line["cost_usd"] for line in lines.values()) == [0.0, 0.005]
+    assert [line["paid"] for line in lines.values()].count("now") == 1
+
+
 async def test_a_lost_reply_concerns_one_clip_and_its_line_says_how_it_is_decided(
     queue: StandIn, clips: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +192,19 @@ async def test_no_more_clips_are_begun_once_enough_have_failed(
         await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), window=1, max_failures=1)
     assert (failed.value.summary["failed"], failed.value.summary["not_begun"]) == (1, 3)
     assert queue.jobs_made == 1
+
+
+@pytest.mark.parametrize(("window", "told"), [(1, "1 failed, and 3 were not begun"), (4, "[1-4] failed")])
+@pytest.mark.parametrize("trouble", [hang_up, answer(503)], ids=["it hangs up", "it is busy"])
+async def test_a_queue_that_does_not_say_what_a_name_stands_for_is_asked_by_one_clip_for_all(
+    clips: Path, tmp_path: Path, window: int, told: str, trouble: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(trouble) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        with pytest.raises(ClipsFailed, match=rf"0 of 4 completed, {told}.*The queue at {server.url} .*Run the same"):
+            await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), window=window)
+    assert len(server.asked) == 3
 
 
 async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from scripted import answer, scripted
 
 from flows.__main__ import main
 from flows.cli.start import told_of_stop
@@ -63,6 +64,17 @@ async def sound_only(here: Path, ffmpeg: Path) -> Path:
     """A file with nothing but sound."""
     target = here / "sound.m4a"
     await run_ffmpeg(["-f", "lavfi", "-i", "sine=d=0.2", f"file:{target}"], ffmpeg=ffmpeg, timeout=30)
+    return target
+
+
+@pytest.fixture
+async def cut_off(here: Path, ffmpeg: Path) -> Path:
+    """A film that says at its front how long it is, and of which the end is missing."""
+    target = here / "cut-off.mp4"
+    await run_ffmpeg(["-i", f"file:{here}/clip.mp4", "-c:v", "libx264", "-g", "5", "-movflags", "+faststart",
+                      f"file:{target}"], ffmpeg=ffmpeg, timeout=30)
+    whole = target.read_bytes()
+    target.write_bytes(whole[:len(whole) * 6 // 10])
     return target
 
 
@@ -306,6 +318,17 @@ def test_doctor_looks_at_the_ledger(reelflow: Run, nobody: str, monkeypatch: pyt
     assert (code, ledger["ok"]) == (1, False) and "can't be opened" in ledger["told"]
 
 
+async def test_doctor_does_not_say_that_a_queue_takes_the_key_which_only_stumbles(
+    reelflow: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(answer(500)) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        _, out, _ = await asyncio.to_thread(reelflow, "doctor", "--json")
+    (queue,) = [check for check in json.loads(out)["checks"] if check["name"] == "queue"]
+    assert (queue["ok"], "answered 500" in queue["told"]) == (False, True)
+
+
 async def test_a_queue_in_the_place_of_prefect_s_api_is_told(queue: StandIn, reelflow: Run) -> None:
     with temporary_settings({PREFECT_API_URL: queue.url}):
         _, out, _ = await asyncio.to_thread(reelflow, "doctor")
@@ -318,6 +341,14 @@ def test_a_locale_without_our_letters_does_not_end_a_run_over_its_last_words(her
         capture_output=True, timeout=60, check=True,
     )
     assert b"? python  3." in told.stdout
+
+
+def test_a_damaged_clip_has_no_price_where_its_damage_is_an_error(reelflow: Run, here: Path, cut_off: Path) -> None:
+    (here / "noir.yaml").write_text("steps:\n  - restyle: noir\n")
+    for words in (("restyle", cut_off, "--prompt", "noir"), ("recipe", "run", "noir.yaml", cut_off)):
+        assert reelflow(*words, "--estimate")[0] == 0
+        code, out, err = reelflow(*words, "--estimate", "--strict")
+        assert (code, out) == (2, "") and "is damaged" in err
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")

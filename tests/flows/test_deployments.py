@@ -14,6 +14,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -133,6 +134,21 @@ async def test_a_run_that_is_cancelled_in_the_ui_keeps_its_job_and_the_next_one_
         run = await until(await start("restyle/restyle", source=str(clip), prompt="noir",
                                       output=str(tmp_path / "out.mp4")), ENDED, worker)
         assert (run.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+
+
+async def test_a_run_that_is_cancelled_while_its_preview_is_made_ends_in_order(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
+) -> None:
+    queue.faults.add("stuck-pending")
+    run = await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{tmp_path}/out/")
+    async with Ledger.open(None, work_dir=work_dir) as ledger, asyncio.timeout(60):
+        while [entry.state for entry in await ledger.entries()] != [State.ACCEPTED]:
+            await asyncio.sleep(0.1)
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Cancelling())
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Cancelled", 1), worker.read_text()[-3000:]
+    assert "Traceback" not in worker.read_text()
 
 
 async def test_a_worker_that_is_told_to_stop_brings_the_reply_home_that_its_run_waits_for(
@@ -290,14 +306,16 @@ async def test_a_lost_reply_waits_for_a_person_and_goes_on_as_decided(
     assert (tmp_path / "out.mp4").exists() == (ends == "Completed")
 
 
-PREVIEWED = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
-             "outputs": [{"path": "{stem}.mp4"}]}
+PREVIEWED: dict[str, Any] = {
+    "name": "mine", "steps": [{"restyle": {"prompt": "noir", "seed": 1}}], "preview": {"seconds": 0.3},
+    "outputs": [{"path": "{stem}.mp4"}],
+}
 
 
-async def preview(clip: Path | str, output: Path, worker: Path) -> FlowRun:
+async def preview(clip: Path | str, output: Path, worker: Path, **more: Any) -> FlowRun:
     """A run of the pipeline that has made its preview and waits for a person."""
-    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=PREVIEWED, output=f"{output}/"),
-                      {"Suspended", *ENDED}, worker)
+    asked = {"source": str(clip), "recipe": PREVIEWED, "output": f"{output}/", **more}
+    run = await until(await start("pipeline/pipeline", **asked), {"Suspended", *ENDED}, worker)
     assert run.state_name == "Suspended", worker.read_text()[-3000:]
     return run
 
@@ -334,6 +352,33 @@ async def test_no_preview_is_bought_where_it_and_the_whole_go_over_the_limit(
     assert run.state_name == "Failed", worker.read_text()[-3000:]
     assert "would cost 0.0132 USD, 0.0032 of it for previews" in str(run.state and run.state.message)
     assert queue.posts == 0
+
+
+async def test_a_fresh_preview_of_the_whole_clip_is_paid_once_and_is_what_is_gone_on_with(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    whole = PREVIEWED | {"preview": {"seconds": 5}}
+    kept = await until(await start("pipeline/pipeline", source=str(clip), recipe=whole, output=f"{tmp_path}/kept/",
+                                   approve=True), ENDED, worker)
+    assert (kept.state_name, queue.jobs_made) == ("Completed", 1), worker.read_text()[-3000:]
+    run = await preview(clip, tmp_path / "out", worker, recipe=whole, refresh=True, max_cost_usd=0.012)
+    assert queue.jobs_made == 2
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
+
+
+@pytest.mark.parametrize("decision", ["change the prompt", "approve"])
+async def test_a_preview_that_another_prompt_leaves_unused_counts_before_anything_more_is_bought(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, decision: str
+) -> None:
+    asked = PREVIEWED | {"preview": {"seconds": 5}, "steps": [*PREVIEWED["steps"], {"edit": {"prompt": "rain"}}]}
+    run = await preview(clip, tmp_path / "out", worker, recipe=asked, max_cost_usd=0.055)
+    await answer_run(str(run.id), {"decision": decision, "prompt": "neon city"})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Failed", 1), worker.read_text()[-3000:]
+    assert "The 2 jobs would cost 0.06 USD, 0.01 of it for previews" in str(run.state and run.state.message)
 
 
 async def test_another_prompt_makes_another_preview(

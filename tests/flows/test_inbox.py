@@ -179,6 +179,24 @@ async def test_where_what_is_wrong_is_no_clip_s_own_nothing_is_put_aside_and_the
 
 
 @pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(("asked", "told"), [
+    ({"prompt": ""}, "needs a prompt or a reference image"),
+    ({"prompt": "x" * 1001}, "has 1001 characters"),
+    ({"parameters": {"seed": 2**32}}, "The seed 4294967296 is out of range"),
+    ({"job": "edit", "parameters": {"reference_image": "/nothing.png"}}, "There is no file /nothing.png"),
+])
+async def test_what_is_wrong_with_what_is_asked_of_every_clip_is_refused_before_any_is_taken(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, asked: dict[str, Any], told: str
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    with pytest.raises(BadInput, match=told):
+        await inbox(str(arriving), str(tmp_path / "out"), **{"job": "restyle", "prompt": "noir", "settle_seconds": 0.0,
+                                                             **asked})
+    assert [path.name for path in arriving.iterdir()] == ["a.mp4"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("prefect_server")
 async def test_two_runs_at_once_share_the_clips_between_them(
     arriving: Path, queue: StandIn, picture: Path, ffmpeg: Path, clip: Path, tmp_path: Path
 ) -> None:

@@ -220,6 +220,16 @@ async def test_a_preview_of_the_whole_clip_is_not_paid_again(queue: StandIn, cli
     assert queue.jobs_made == 1
 
 
+async def test_a_kept_preview_is_not_bought_anew_by_a_run_that_ends_with_it(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    asked = recipe({"restyle": {"prompt": "noir", "model": "small"}}, preview={"seconds": 5})
+    for refresh in (False, True):
+        with pytest.raises(Unapproved):
+            await pipeline(str(clip), asked, output=f"{tmp_path}/", refresh=refresh)
+    assert queue.jobs_made == 1
+
+
 async def test_a_wrong_recipe_is_refused_before_anything_is_sent(queue: StandIn, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match=r"step 1 \(motion\)"):
         await pipeline(str(clip), recipe({"motion": "arc"}), output=f"{tmp_path}/")

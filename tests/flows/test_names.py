@@ -1,0 +1,25 @@
+"""What models' names stand for: asked of the queue once in a run, before anything is bought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scripted import answer, scripted
+
+from flows.restyle import restyle
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+async def test_a_name_is_asked_about_again_where_the_queue_is_busy_and_not_before_it_says(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = (answer(429, Retry_After="1"), answer(503), answer(200, '{"model": "lucy-restyle-2"}'))
+    async with scripted(*said) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        told = await restyle(str(clip), prompt="noir", estimate=True)
+    assert (told["status"], len(server.asked)) == ("estimated", 3)
+    for waited in ("is busy (429). Asking again in 1.0 s.", "is busy (503). Asking again in 2.0 s."):
+        assert waited in caplog.text
