@@ -13,7 +13,7 @@ from flows.many import Many, make_many
 from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
-from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
+from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part, results_of
 from reelflow.clip_list import check_apart, read_rows
 from reelflow.errors import BadInput
 from reelflow.recipe import Recipe
@@ -100,7 +100,7 @@ async def _batch(
     folder = batch_folder(order.output or "", sources, clips[0].recipe.name)
     if not (order.output and is_address(order.output)):
         order = replace(order, output=str(folder))
-    check_apart(sources, str(order.output))
+    check_apart(sources, str(order.output), results_of(clips), pictures=clips[0].recipe.takes_picture)
     title = " · ".join(filter(None, (clips[0].recipe.name, _last(sources), part)))
     return await make_many(clips, order, many, folder / manifest_name(part, estimate=order.estimate), title=title)
 

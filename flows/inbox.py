@@ -17,7 +17,7 @@ from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
 from reelflow import remote
-from reelflow.batch import BatchClip, job_recipe, own_recipe
+from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of
 from reelflow.claims import Claims
 from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
@@ -97,7 +97,7 @@ async def inbox(
     asked = {name: value for name, value in given.items() if value not in (None, "")}
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
-    check_apart(inbox, outbox)
+    check_apart(inbox, outbox, results_of([BatchClip(1, inbox, "clip", found)]), pictures=found.takes_picture)
     where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
     return await cancelled_in_order(_emptied(
         where, found, Order(outbox, max_cost_usd=max_cost_usd), many,

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import check_prefect_home, run_until_stopped, with_log
 from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
-from reelflow.batch import JOBS, models_of
+from reelflow.batch import JOBS, models_of, results_of
 from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.manifest import read_manifest
@@ -130,7 +130,7 @@ async def _preflight(parameters: dict[str, Any]) -> None:
     clips = await asyncio.to_thread(
         find_clips, parameters["sources"], parameters["recipe"], parameters["job"], parameters["parameters"],
         parameters["part"], strict=parameters["strict"], approve=parameters["approve"])
-    check_apart(parameters["sources"], parameters["output"])
+    check_apart(parameters["sources"], parameters["output"], results_of(clips), pictures=clips[0].recipe.takes_picture)
     models: dict[str, None] = {}
     for recipe in {clip.recipe.model_dump_json(): clip.recipe for clip in clips}.values():
         check_models(recipe, settings.model_table)
