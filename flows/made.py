@@ -20,7 +20,7 @@ from reelflow.recipe import Recipe
 from reelflow.report import RunStatus
 from reelflow.sources import is_address
 from tasks.facts import note
-from tasks.receipt import digest_ask
+from tasks.receipt import digest_ask, find_brought, find_there
 from tasks.run import Run, open_run
 
 _TRIES, _BETWEEN_SECONDS = 20, 0.25
@@ -56,13 +56,13 @@ class Places:
     async def first_there(self, targets: tuple[Path, ...]) -> Path | str | None:
         """The first of these files that exists where it is to lie in the end."""
         if self.delivery is not None:
-            return await self.delivery.find_existing(targets)
+            return await find_there(self.delivery, targets)
         return next((target for target in targets if target.exists()), None)
 
     async def find_receipt(self, ask: str, targets: tuple[Path, ...], plan: Plan) -> Receipt | None:
         """The receipt of what is asked for, if the models' names still stand for the same."""
         if self.delivery is not None:
-            receipt = await self.delivery.find_receipt(ask, targets)
+            receipt = await find_brought(self.delivery, ask, targets)
         else:
             receipt = await find_receipt(self.work_dir, ask, targets)
         is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reelflow import remote
 from reelflow.destination import Destination
-from reelflow.errors import BadInput, OutputTaken
+from reelflow.errors import BadInput, OutputTaken, SourceFault
 from reelflow.receipt import Receipt
 from reelflow.sources import is_address
 
@@ -47,12 +47,14 @@ class Delivery:
         return None
 
     async def find_receipt(self, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
-        """The receipt for what lies there, if `ask` made all of it and it is as large as it was."""
-        with contextlib.suppress(BadInput, ValueError, KeyError, TypeError):
-            raw = await asyncio.to_thread(remote.read, self._place(ask, targets), max_bytes=_MAX_RECEIPT_BYTES)
-            kept = json.loads(raw)
+        """The receipt for what lies there, if `ask` made all of it and it is as large as it was.
+
+        Raises SourceFault where that can't be told just now: that it is not ours would be final.
+        """
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            kept = json.loads(await self._read(ask, targets))
             for target in targets:
-                found = await asyncio.to_thread(remote.look_at, self.address(target))
+                found = await asyncio.to_thread(remote.look_at, self.address(target), field="output")
                 if found is None or found.size_bytes != kept["sizes"][self.address(target)]:
                     return None
             return Receipt(ask, targets, (), tuple(kept["resolved"]), dict(kept["report"]))
@@ -73,6 +75,16 @@ class Delivery:
         for path, address in zip(receipt.paths, addresses, strict=True):
             await asyncio.to_thread(remote.put, path, address)
         return addresses
+
+    async def _read(self, ask: str, targets: tuple[Path, ...]) -> bytes:
+        """A receipt as it lies there; empty where there is none that can be read. Raises SourceFault."""
+        try:
+            return await asyncio.to_thread(
+                remote.read, self._place(ask, targets), max_bytes=_MAX_RECEIPT_BYTES, field="output")
+        except SourceFault:
+            raise
+        except BadInput:
+            return b""
 
     def _place(self, ask: str, targets: tuple[Path, ...]) -> str:
         named = hashlib.sha256("\n".join([ask, *map(self.address, targets)]).encode()).hexdigest()

@@ -46,8 +46,15 @@ async def complete_receipt(receipt: Receipt, report: Report) -> None:
 
 @task(task_run_name="look at {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def find_there(delivery: Delivery, targets: tuple[Path, ...]) -> str | None:
-    """The first of the addresses at which something has come to lie while the files were made."""
+    """The first of the addresses at which something lies."""
     return await delivery.find_existing(targets)
+
+
+@task(task_run_name="look for the receipt at {delivery.prefix}", cache_policy=NO_CACHE, retries=3,
+      retry_delay_seconds=2)
+async def find_brought(delivery: Delivery, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
+    """The receipt for what lies at the addresses, if it is what is asked for."""
+    return await delivery.find_receipt(ask, targets)
 
 
 @task(task_run_name="bring the files to {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)

@@ -6,16 +6,18 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from flows.batch import batch
 from flows.restyle import restyle
 from reelflow import remote
 from reelflow.clip_list import read_rows
 from reelflow.digest import digest_of
-from reelflow.errors import BadInput, ClipsFailed, OutputTaken
+from reelflow.errors import BadInput, ClipsFailed, OutputTaken, SourceFault
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
 
@@ -35,8 +37,6 @@ def object_store() -> Iterator[str]:
 @pytest.fixture
 def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty bucket, and an environment that leads to it."""
-    import fsspec
-
     monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -48,6 +48,37 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     system.mkdir("bucket")
     yield "s3://bucket"
     fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
+    """Files in memory, at elsewhere://…, with the network's moods."""
+
+    protocol = "elsewhere"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    broken: ClassVar[dict[str, int]] = {}
+    """How often a file whose name ends so can't be opened."""
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("elsewhere://", "memory://")))
+
+    def open(self, path: str, *given: Any, **more: Any) -> Any:
+        """Open a file, if it can be."""
+        for end, left in self.broken.items():
+            if path.endswith(end) and left:
+                self.broken[end] -= 1
+                raise ConnectionResetError("Connection reset by peer")
+        return super().open(path, *given, **more)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[type[Elsewhere]]:
+    """Another machine, of the test's own."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    yield Elsewhere
+    for kept in (Elsewhere.store, Elsewhere.broken):
+        kept.clear()
 
 
 def names(prefix: str) -> list[str]:
@@ -120,6 +151,20 @@ async def test_a_film_is_not_written_over_the_one_that_it_is_made_of(bucket: str
     with pytest.raises(BadInput, match=r"The output s3://bucket/in/a.mp4 is the source itself"):
         await restyle(source, prompt="noir", output=source, overwrite=True)
     assert (remote.digest(source), queue.jobs_made) == (digest_of(clip), 0)
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_receipt_that_can_t_be_had_just_now_makes_nobody_else_s_of_a_film(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    asked: dict[str, Any] = {"prompt": "noir", "output": "elsewhere://out/a.mp4"}
+    await restyle(str(clip), **asked)
+    elsewhere.broken[".json"] = 1
+    again = await restyle(str(clip), **asked)
+    assert (again["paid"], again["uploaded"], queue.jobs_made) == ("kept", ["elsewhere://out/a.mp4"], 1)
+    elsewhere.broken[".json"] = 99
+    with pytest.raises(SourceFault, match="can't be reached: Connection reset by peer"):
+        await restyle(str(clip), **asked)
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
