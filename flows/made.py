@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -69,6 +70,14 @@ class Places:
         return receipt if is_ours else None
 
 
+class There(Enum):
+    """What lies where the files of a run are to go."""
+
+    NOTHING = "nothing"
+    MADE = "the very files that are asked for"
+    REPLACEABLE = "what may be replaced: files of the same ask that are made anew, or, where that is allowed, any"
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What a run was asked for: `ask`, a digest of the recipe and all that goes in, and the files to be made of it."""
@@ -79,26 +88,21 @@ class Sought:
     plan: Plan
     order: Order
 
-    async def may_replace(self) -> bool:
-        """Whether the files may take the place of what lies there now, where `are_made` let that pass: then it is ours,
-        or may be replaced. What comes to lie there meanwhile is neither.
-        """
-        return (self.order.overwrite or any(target.is_symlink() for target in self.targets)
-                or await self.places.first_there(self.targets) is not None)
+    async def look(self) -> There:
+        """What lies there; where it's the very files, what was told of them is noted.
 
-    async def are_made(self) -> bool:
-        """Whether the very files lie there already; what was told of them is noted.
-
+        What comes to lie there later is nobody's to replace: a second look would take it for what this one has seen.
         Raises BadInput where something else lies there that may not be replaced.
         """
         there = await self.places.first_there(self.targets)
         if there is None:
-            return False
+            is_open = self.order.overwrite or any(target.is_symlink() for target in self.targets)
+            return There.REPLACEABLE if is_open else There.NOTHING
         receipt = await self._receipt()
         if receipt is None and not self.order.overwrite:
             raise refuse_existing(there)
         if receipt is None or self.order.refresh:
-            return False
+            return There.REPLACEABLE
         delivery = self.places.delivery
         lie = tuple(delivery.address(target) for target in self.targets) if delivery is not None else ()
         get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
@@ -110,7 +114,7 @@ class Sought:
             output_film=told.get("output_film"), job_ids=tuple(told.get("job_ids", ())),
             warnings=tuple(told.get("warnings", ())), lineage=tuple(map(Made.from_dict, told.get("lineage", ()))),
         )
-        return True
+        return There.MADE
 
     async def were_made_meanwhile(self) -> bool:
         """Whether another run that was asked for just the same has made the files by now; what was told of them is
@@ -120,7 +124,7 @@ class Sought:
         for _ in range(_TRIES):
             # Its receipt is there before its files, but those get their names one after another.
             if await self._receipt() is not None:
-                if not await self.are_made():
+                if await self.look() is not There.MADE:
                     return False
                 note(paid=paid)
                 return True

@@ -51,13 +51,15 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
-    """Files in memory, at elsewhere://…, with the network's moods."""
+    """Files in memory, at elsewhere://…, with the network's moods and with others who write there."""
 
     protocol = "elsewhere"
     store: ClassVar[dict[str, Any]] = {}
     pseudo_dirs: ClassVar[list[str]] = [""]
     broken: ClassVar[dict[str, int]] = {}
     """How often a file whose name ends so can't be opened."""
+    arrives: ClassVar[dict[str, bytes]] = {}
+    """What somebody writes at a path right after it was looked at in vain."""
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -71,13 +73,22 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
                 raise ConnectionResetError("Connection reset by peer")
         return super().open(path, *given, **more)
 
+    def info(self, path: str, **more: Any) -> Any:
+        """What lies at a path."""
+        try:
+            return super().info(path, **more)
+        except FileNotFoundError:
+            if path in self.arrives:
+                self.pipe_file(path, self.arrives.pop(path))
+            raise
+
 
 @pytest.fixture
 def elsewhere() -> Iterator[type[Elsewhere]]:
     """Another machine, of the test's own."""
     fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
     yield Elsewhere
-    for kept in (Elsewhere.store, Elsewhere.broken):
+    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives):
         kept.clear()
 
 
@@ -165,6 +176,16 @@ async def test_a_receipt_that_can_t_be_had_just_now_makes_nobody_else_s_of_a_fil
     elsewhere.broken[".json"] = 99
     with pytest.raises(SourceFault, match="can't be reached: Connection reset by peer"):
         await restyle(str(clip), **asked)
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_what_comes_to_lie_there_right_after_the_run_has_looked_is_not_replaced(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    elsewhere.arrives["/out/a.mp4"] = b"another's"
+    with pytest.raises(OutputTaken, match="has been written by another run meanwhile"):
+        await restyle(str(clip), prompt="noir", output="elsewhere://out/a.mp4")
+    assert remote.read("elsewhere://out/a.mp4", max_bytes=100) == b"another's"
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
