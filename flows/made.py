@@ -101,7 +101,7 @@ class Sought:
         receipt = await self._receipt()
         if receipt is None and not self.order.overwrite:
             raise refuse_existing(there)
-        if receipt is None or self.order.refresh:
+        if receipt is None or not receipt.is_whole or self.order.refresh:
             return There.REPLACEABLE
         delivery = self.places.delivery
         lie = tuple(delivery.address(target) for target in self.targets) if delivery is not None else ()
@@ -123,7 +123,8 @@ class Sought:
         paid = note().paid
         for _ in range(_TRIES):
             # Its receipt is there before its files, but those get their names one after another.
-            if await self._receipt() is not None:
+            receipt = await self._receipt()
+            if receipt is not None and receipt.is_whole:
                 if await self.look() is not There.MADE:
                     return False
                 note(paid=paid)
@@ -142,4 +143,5 @@ async def were_made(recipe: Recipe, source: str, plan: Plan, order: Order) -> bo
         targets = places.targets(source, plan, need_bytes=0)
         if order.refresh or await places.first_there(targets) is None:
             return False
-        return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None
+        receipt = await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan)
+        return receipt is not None and receipt.is_whole

@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reelflow import remote
 from reelflow.destination import Destination
@@ -47,34 +48,50 @@ class Delivery:
         return None
 
     async def find_receipt(self, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
-        """The receipt for what lies there, if `ask` made all of it and it is as large as it was.
+        """The receipt for what lies there, if `ask` made all that is there and it is as large as it was.
 
         Raises SourceFault where that can't be told just now: that it is not ours would be final.
         """
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            kept = json.loads(await self._read(ask, targets))
-            for target in targets:
-                found = await asyncio.to_thread(remote.look_at, self.address(target), field="output")
-                if found is None or found.size_bytes != kept["sizes"][self.address(target)]:
+            kept, is_whole = json.loads(await self._read(ask, targets)), True
+            before = kept.get("before", {})
+            for address in map(self.address, targets):
+                found = await asyncio.to_thread(remote.look_at, address, field="output")
+                is_as_told = found is not None and found.size_bytes == kept["sizes"][address]
+                if not (found is None or is_as_told or found.size_bytes in before.get(address, ())):
                     return None
-            return Receipt(ask, targets, (), tuple(kept["resolved"]), dict(kept["report"]))
+                is_whole = is_whole and is_as_told
+            return Receipt(ask, targets, (), tuple(kept["resolved"]), dict(kept["report"]), is_whole)
         return None
 
     async def bring(self, receipt: Receipt) -> tuple[str, ...]:
         """Bring a receipt there, and its files behind it; gives their addresses.
 
-        A run that is killed between them must not be refused by its own film.
+        A run that is killed between them must not be refused by its own film. So the sizes of files that the same ask
+        had brought before are told too until all are replaced.
         """
         addresses = tuple(self.address(path) for path in receipt.paths)
-        told = {
-            "ask": receipt.ask, "resolved": receipt.resolved, "report": receipt.report,
-            "sizes": {address: path.stat().st_size for path, address in zip(receipt.paths, addresses, strict=True)},
-        }
-        await asyncio.to_thread(remote.write, self._place(receipt.ask, receipt.paths),
-                                json.dumps(told, ensure_ascii=False).encode())
+        sizes = {address: path.stat().st_size for path, address in zip(receipt.paths, addresses, strict=True)}
+        told = {"ask": receipt.ask, "resolved": receipt.resolved, "report": receipt.report, "sizes": sizes}
+        before = await self._brought_before(receipt)
+        await self._write(receipt, {**told, "before": before})
         for path, address in zip(receipt.paths, addresses, strict=True):
             await asyncio.to_thread(remote.put, path, address)
+        if any(set(old) - {sizes[address]} for address, old in before.items()):
+            await self._write(receipt, told)
         return addresses
+
+    async def _brought_before(self, receipt: Receipt) -> dict[str, list[int]]:
+        """The sizes of what the same ask has brought, or begun to, by address. Raises SourceFault."""
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            kept = json.loads(await self._read(receipt.ask, receipt.paths))
+            earlier = kept.get("before", {})
+            return {address: [size, *earlier.get(address, ())] for address, size in kept["sizes"].items()}
+        return {}
+
+    async def _write(self, receipt: Receipt, told: dict[str, Any]) -> None:
+        await asyncio.to_thread(remote.write, self._place(receipt.ask, receipt.paths),
+                                json.dumps(told, ensure_ascii=False).encode())
 
     async def _read(self, ask: str, targets: tuple[Path, ...]) -> bytes:
         """A receipt as it lies there; empty where there is none that can be read. Raises SourceFault."""

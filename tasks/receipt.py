@@ -35,13 +35,14 @@ async def keep_receipt(
     They lie at `parts` still: a run that is killed when they have their names must not be refused by its own film.
     """
     receipt, lineage = await _receipt(ask, plan, report, parts)
-    await write_receipt(current_run().settings.work_dir, receipt)
+    await write_receipt(current_run().settings.work_dir, receipt, in_place=False)
     return receipt, lineage
 
 
 async def complete_receipt(receipt: Receipt, report: Report) -> None:
     """Have a receipt tell all of the run, now that its files are in place."""
-    await write_receipt(current_run().settings.work_dir, replace(receipt, report=report.to_dict()))
+    await write_receipt(
+        current_run().settings.work_dir, replace(receipt, report=report.to_dict()), in_place=True)
 
 
 @task(task_run_name="look at {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
@@ -53,7 +54,7 @@ async def find_there(delivery: Delivery, targets: tuple[Path, ...]) -> str | Non
 @task(task_run_name="look for the receipt at {delivery.prefix}", cache_policy=NO_CACHE, retries=3,
       retry_delay_seconds=2)
 async def find_brought(delivery: Delivery, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
-    """The receipt for what lies at the addresses, if it is what is asked for."""
+    """The receipt for what lies at the addresses, if it is what was asked for."""
     return await delivery.find_receipt(ask, targets)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +14,14 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from flows.batch import batch
+from flows.pipeline import pipeline
 from flows.restyle import restyle
 from reelflow import remote
 from reelflow.clip_list import read_rows
+from reelflow.delivery import Delivery
 from reelflow.digest import digest_of
 from reelflow.errors import BadInput, ClipsFailed, OutputTaken, SourceFault
+from reelflow.receipt import Receipt
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
 
@@ -176,6 +180,42 @@ async def test_a_receipt_that_can_t_be_had_just_now_makes_nobody_else_s_of_a_fil
     elsewhere.broken[".json"] = 99
     with pytest.raises(SourceFault, match="can't be reached: Connection reset by peer"):
         await restyle(str(clip), **asked)
+
+
+TWO = {"name": "two", "steps": [{"rate": 25}], "outputs": [{"path": "film.mp4"}, {"path": "still.png"}]}
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_run_whose_second_file_could_not_be_brought_is_not_refused_by_its_first(
+    elsewhere: type[Elsewhere], clip: Path
+) -> None:
+    elsewhere.broken["still.png.part"] = 4  # as often as it is tried
+    with pytest.raises(SourceFault, match="can't be reached"):
+        await pipeline(str(clip), TWO, output="elsewhere://out/")
+    assert names("elsewhere://out/") == ["film.mp4"]
+    again = await pipeline(str(clip), TWO, output="elsewhere://out/")
+    assert (again["status"], names("elsewhere://out/")) == ("completed", ["film.mp4", "still.png"])
+    remote.write("elsewhere://out/film.mp4", b"another's")
+    with pytest.raises(OutputTaken, match=r"film\.mp4 exists"):
+        await pipeline(str(clip), TWO, output="elsewhere://out/")
+
+
+async def test_a_film_that_could_not_be_replaced_stays_ours(elsewhere: type[Elsewhere], tmp_path: Path) -> None:
+    film, address = tmp_path / "a.mp4", "elsewhere://out/a.mp4"
+    delivery, receipt = Delivery("elsewhere://out", tmp_path), Receipt("ask", (film,), (), (), {})
+    film.write_bytes(b"old")
+    await delivery.bring(receipt)
+    film.write_bytes(b"newer")
+    elsewhere.broken["a.mp4.part"] = 2
+    for _ in range(2):
+        with pytest.raises(SourceFault):
+            await delivery.bring(receipt)
+        found = await delivery.find_receipt("ask", (film,))
+        assert (found, remote.read(address, max_bytes=9)) == (replace(receipt, is_whole=False), b"old")
+    await delivery.bring(receipt)
+    assert (await delivery.find_receipt("ask", (film,)), remote.read(address, max_bytes=9)) == (receipt, b"newer")
+    remote.write(address, b"old")
+    assert await delivery.find_receipt("ask", (film,)) is None
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
