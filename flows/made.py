@@ -104,7 +104,7 @@ class Sought:
         if receipt is None or not receipt.is_whole or self.order.refresh:
             return There.REPLACEABLE
         delivery = self.places.delivery
-        lie = tuple(delivery.address(target) for target in self.targets) if delivery is not None else ()
+        lie = tuple(delivery.shown_address(target) for target in self.targets) if delivery is not None else ()
         get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
                               ", ".join(lie or map(str, self.targets)))
         told = receipt.report

@@ -13,7 +13,7 @@ from reelflow import remote
 from reelflow.errors import ReelflowError
 from reelflow.manifest import POSTERS, Manifest
 from reelflow.page.wall import index_beside, write_wall
-from reelflow.sources import is_address
+from reelflow.sources import is_address, show_source
 
 EVERY_SECONDS = 10.0
 
@@ -35,12 +35,12 @@ class Results:
     @property
     def manifest(self) -> str:
         """Where the manifest is looked for."""
-        return self._lies(self._manifest.path)
+        return show_source(self._lies(self._manifest.path))
 
     @property
     def page(self) -> str | None:
         """Where the index page is looked for; None where there is none."""
-        return None if self._estimated else self._lies(self._page)
+        return None if self._estimated else show_source(self._lies(self._page))
 
     @contextlib.asynccontextmanager
     async def kept_up(self) -> AsyncIterator[None]:
@@ -69,7 +69,7 @@ class Results:
 
     def _write(self, goes_on: bool) -> None:
         if self._output:
-            remote.put(self._manifest.path, self.manifest)
+            remote.put(self._manifest.path, self._lies(self._manifest.path))
         if self._estimated or not (self._manifest.lines or self._page.exists()):
             return
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,

@@ -18,6 +18,7 @@ from reelflow.manifest import read_manifest
 from reelflow.media.probe import expect_files
 from reelflow.preflight import check_models, check_queue, probe_files, read_limit
 from reelflow.settings import read_settings
+from reelflow.sources import show_source
 
 MOST_SHOWN = 5
 
@@ -108,10 +109,11 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
         name = manifest_name(parameters["part"], estimate=parameters["estimate"])
-        manifest = f"{parameters['output'].rstrip('/')}/{name}"
+        output = show_source(parameters["output"])
+        manifest = f"{output.rstrip('/')}/{name}"
         again = f"the same again{' without --refresh' if parameters['refresh'] else ''}"
         code, told = 130, {
-            "status": "interrupted", "output": parameters["output"],
+            "status": "interrupted", "output": output,
             "error": f"Stopped. What was bought is kept, and {manifest} tells of every clip that was begun: run "
                      f"{again} to go on without paying twice.",
         }

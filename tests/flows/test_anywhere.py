@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
 from flows.batch import batch
 from flows.pipeline import pipeline
@@ -216,6 +218,27 @@ async def test_a_film_that_could_not_be_replaced_stays_ours(elsewhere: type[Else
     assert (await delivery.find_receipt("ask", (film,)), remote.read(address, max_bytes=9)) == (receipt, b"newer")
     remote.write(address, b"old")
     assert await delivery.find_receipt("ask", (film,)) is None
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_login_in_an_output_s_address_is_shown_nowhere(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    there = "elsewhere://me:secret@out"
+    told = [await restyle(str(clip), prompt="noir", output=f"{there}/a.mp4") for _ in range(2)]
+    assert [one["uploaded"] for one in told] == [["elsewhere://out/a.mp4"]] * 2
+    with pytest.raises(OutputTaken, match=r"elsewhere://out/a\.mp4 exists") as taken:
+        await restyle(str(clip), prompt="neon", output=f"{there}/a.mp4")
+    many = await batch(str(clip), job="restyle", prompt="noir", output=f"{there}/many")
+    assert many["manifest"] == "elsewhere://out/many/manifest.jsonl"
+    async with get_client() as client:
+        tasks = await client.read_task_runs(flow_run_filter=FlowRunFilter(
+            id=FlowRunFilterId(any_=[one["flow_run_id"] for one in (*told, many)])))
+        artifacts = await client.read_artifacts(artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[many["flow_run_id"]])))
+    kept = [file.getvalue() for name, file in elsewhere.store.items() if name.endswith((".json", ".jsonl", ".html"))]
+    shown = (told, many, taken.value, [one.name for one in tasks], [one.data for one in artifacts], kept)
+    assert tasks and artifacts and len(kept) == 4 and "secret" not in str(shown)
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
