@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
 )
 
-from flows.batch import batch, find_clips
+from flows.batch import batch, batch_folder, find_clips
 from flows.cli.terminal import EACH_SECONDS, Lines
 from flows.many import Many, make_many
 from flows.order import Order
@@ -265,6 +265,17 @@ def test_results_where_the_clips_are_are_refused(clips: Path, sources: str, outp
 ])
 def test_results_that_a_pattern_does_not_take_may_lie_there(sources: str, output: str) -> None:
     check_apart(sources, output, RESULTS, pictures=False)
+
+
+def test_batches_of_different_sources_share_no_folder_and_those_of_the_same_do(work_dir: Path) -> None:
+    def folder(sources: str, output: str = "") -> str:
+        return str(batch_folder(output, sources, "restyle").relative_to(work_dir / "batches"))
+
+    apart = ("/a/in", "/b/in", "/a/in/*.mp4", "/b/in/*.mp4", "/b/in/**/*.mp4", "s3://a/in")
+    assert all(folder(sources).startswith("in-restyle-") for sources in apart)
+    assert len({*map(folder, apart), folder("/a/in", "s3://a/out"), folder("/a/in", "s3://b/out")}) == len(apart) + 2
+    for one, same in (("/a/in/", "/a/in"), ("s3://a/in/", "S3://a/in"), ("s3://me:old@a/in", "s3://me:new@a/in")):
+        assert folder(one) == folder(same)
 
 
 @pytest.mark.parametrize("sources", ["/f/**/*.jpg", "/f/*/*.jpg", "/f/posters"])
