@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.delivery import Delivery
@@ -40,9 +41,15 @@ async def keep_receipt(
 
 
 async def complete_receipt(receipt: Receipt, report: Report) -> None:
-    """Have a receipt tell all of the run, now that its files are in place."""
-    await write_receipt(
-        current_run().settings.work_dir, replace(receipt, report=report.to_dict()), in_place=True)
+    """Have a receipt tell all of the run, now that its files are in place.
+
+    All is made by then: where it can't be written anew, what it tells already will do.
+    """
+    try:
+        await write_receipt(
+            current_run().settings.work_dir, replace(receipt, report=report.to_dict()), in_place=True)
+    except OSError as error:
+        get_run_logger().warning("The receipt could not be completed: %s", error)
 
 
 @task(task_run_name="look at {delivery.shown}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
