@@ -190,8 +190,10 @@ class _Taking:
 
 def _is_its_own(error: ReelflowError) -> bool:
     """Whether an error is the clip's, and not that of a place, a setting or a file that is the same for all clips."""
-    if isinstance(error, SourceFault | MediaStopped):
+    if isinstance(error, SourceFault):
         return False
+    if isinstance(error, MediaStopped):
+        return error.is_killed  # or a film for which there is not enough memory would be begun for ever
     if isinstance(error, BadInput) and not isinstance(error, OutputTaken):
         return not (error.field or "").startswith(_EVERYONES)
     return isinstance(error, _ITS_OWN)
