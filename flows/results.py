@@ -45,19 +45,22 @@ class Results:
     @contextlib.asynccontextmanager
     async def kept_up(self) -> AsyncIterator[None]:
         """Write the page, and bring everything, every few seconds inside the block and once more at its end."""
-        keeping = asyncio.create_task(self._keep_up())
+        ended = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_up(ended))
         try:
             yield
         finally:
-            keeping.cancel()
+            # Not cancelled: a thread that is writing would go on, and might have the last word.
+            ended.set()
             await asyncio.gather(keeping, return_exceptions=True)
             await self._show(goes_on=False)
 
-    async def _keep_up(self) -> None:
-        while True:
+    async def _keep_up(self, ended: asyncio.Event) -> None:
+        while not ended.is_set():
             if self._manifest.lines != self._lines:
                 await self._show(goes_on=True)
-            await asyncio.sleep(EVERY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), EVERY_SECONDS)
 
     async def _show(self, *, goes_on: bool) -> None:
         """The films are what counts: whatever can't be shown is told, and the clips go on."""

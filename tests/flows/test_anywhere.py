@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,15 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from flows.batch import batch
 from flows.pipeline import pipeline
 from flows.restyle import restyle
+from flows.results import Results
 from reelflow import remote
 from reelflow.clip_list import read_rows
 from reelflow.delivery import Delivery
 from reelflow.digest import digest_of
 from reelflow.errors import BadInput, ClipsFailed, OutputTaken, SourceFault
+from reelflow.manifest import line_of, opened_manifest
 from reelflow.receipt import Receipt
+from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
 
@@ -69,7 +73,7 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
-        return str(super()._strip_protocol(path.replace("elsewhere://", "memory://")))
+        return str(super()._strip_protocol(path.replace(f"{cls.protocol}://", "memory://")))
 
     def open(self, path: str, *given: Any, **more: Any) -> Any:
         """Open a file, if it can be."""
@@ -239,6 +243,37 @@ async def test_a_login_in_an_output_s_address_is_shown_nowhere(
     kept = [file.getvalue() for name, file in elsewhere.store.items() if name.endswith((".json", ".jsonl", ".html"))]
     shown = (told, many, taken.value, [one.name for one in tasks], [one.data for one in artifacts], kept)
     assert tasks and artifacts and len(kept) == 4 and "secret" not in str(shown)
+
+
+async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    begun, brought = threading.Event(), threading.Event()
+
+    class Slow(elsewhere):  # type: ignore[valid-type, misc]
+        """The first page is not brought until another one is, or for a second."""
+
+        protocol = "slow"
+
+        def open(self, path: str, *given: Any, **more: Any) -> Any:
+            if path.endswith("index.html.part") and not begun.is_set():
+                begun.set()
+                brought.wait(1)
+            return super().open(path, *given, **more)
+
+        def mv(self, path: str, target: str, **more: Any) -> None:
+            super().mv(path, target, **more)
+            if target.endswith("index.html"):
+                brought.set()
+
+    fsspec.register_implementation("slow", Slow, clobber=True)
+    with opened_manifest(tmp_path / "manifest.jsonl") as manifest:
+        results = Results(manifest, "slow://out", "one clip", 1, estimated=False)
+        async with results.kept_up():
+            manifest.add(line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4"), "a", took=1.5))
+            await asyncio.to_thread(begun.wait)
+    await asyncio.get_running_loop().shutdown_default_executor()  # whatever still writes has its word
+    assert b"data-goes-on>" not in remote.read("slow://out/index.html", max_bytes=10**6)
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
