@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,8 @@ from flows.many import Many, make_many
 from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
-from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part
+from reelflow import remote
+from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part, results_of
 from reelflow.clip_list import check_apart, read_rows
 from reelflow.errors import BadInput
 from reelflow.recipe import Recipe
@@ -100,7 +102,7 @@ async def _batch(
     folder = batch_folder(order.output or "", sources, clips[0].recipe.name)
     if not (order.output and is_address(order.output)):
         order = replace(order, output=str(folder))
-    check_apart(sources, str(order.output))
+    check_apart(sources, str(order.output), results_of(clips), pictures=clips[0].recipe.takes_picture)
     title = " · ".join(filter(None, (clips[0].recipe.name, _last(sources), part)))
     return await make_many(clips, order, many, folder / manifest_name(part, estimate=order.estimate), title=title)
 
@@ -139,10 +141,17 @@ def _own(recipe: Recipe, asked: dict[str, Any], own: dict[str, Any]) -> Recipe:
 
 
 def batch_folder(output: str, sources: str, name: str) -> Path:
-    """Where a batch's manifest lies, and its films where they go to no address: the same each time that it is run."""
+    """Where a batch's manifest lies, and its films where they go to no address: the same each time that it is run.
+
+    Sources of one name that lie elsewhere have a folder of their own, or each batch would begin the other's manifest
+    anew.
+    """
     if output and not is_address(output):
         return Path(output).expanduser().absolute()
-    named = [source_stem(sources.rstrip("/*")), name, *([source_stem(output.rstrip("/"))] if output else [])]
+    places = [remote.place_of(show_source(where)) for where in (sources, output) if where]
+    folder = next((part for part in reversed(places[0].split("/")) if not any(sign in part for sign in "*?[")), "")
+    mark = hashlib.sha256("\n".join(places).encode()).hexdigest()[:8]
+    named = [source_stem(folder), name, *([source_stem(output.rstrip("/"))] if output else []), mark]
     return read_settings().work_dir / "batches" / "-".join(named)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.failed import reported
-from flows.made import Places, Sought
+from flows.made import Places, Sought, There
 from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
@@ -82,8 +82,7 @@ async def make_within(
         targets = places.targets(source, plan, need_bytes=2 * plan.source.size_bytes)
         sought = Sought(places, ask, targets, plan, order)
         film, shots = None, _room_for_shots(run)
-        if not await sought.are_made():
-            replaces = await sought.may_replace()
+        if (there := await sought.look()) is not There.MADE:
             check_total(plan, limit)
             await check_first(plan, limit, run.settings, refresh=order.refresh)
             trail = Trail(run)
@@ -92,7 +91,8 @@ async def make_within(
                           shots_in=None if is_folded() else shots)
             plan, takes = await works.done()
             try:
-                film = await _finished(sought, plan, works, takes, shots, strict=recipe.strict, replaces=replaces)
+                film = await _finished(sought, plan, works, takes, shots, strict=recipe.strict,
+                                       replaces=there is There.REPLACEABLE)
             except OutputTaken:
                 if not await sought.were_made_meanwhile():
                     raise

@@ -17,7 +17,7 @@ from flows.naming import NamedBy
 from flows.order import Order
 from flows.started import flow
 from reelflow import remote
-from reelflow.batch import BatchClip, job_recipe, own_recipe
+from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of
 from reelflow.claims import Claims
 from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
@@ -98,7 +98,7 @@ async def inbox(
     asked = {name: value for name, value in given.items() if value not in (None, "")}
     found = job_recipe(job, asked) if job else own_recipe(load_recipe(recipe), asked)
     found = found.changed(strict=found.strict or strict)
-    check_apart(inbox, outbox)
+    check_apart(inbox, outbox, results_of([BatchClip(1, inbox, "clip", found)]), pictures=found.takes_picture)
     # What is wrong with it is no clip's fault, and must not put them all aside.
     check_models(found, read_settings().model_table)
     await probe_files(found)
@@ -194,8 +194,10 @@ class _Taking:
 
 def _is_its_own(error: ReelflowError) -> bool:
     """Whether an error is the clip's, and not that of a place, a setting or a file that is the same for all clips."""
-    if isinstance(error, SourceFault | MediaStopped):
+    if isinstance(error, SourceFault):
         return False
+    if isinstance(error, MediaStopped):
+        return error.is_killed  # or a film for which there is not enough memory would be begun for ever
     if isinstance(error, BadInput) and not isinstance(error, OutputTaken):
         return not (error.field or "").startswith(_EVERYONES)
     return isinstance(error, _ITS_OWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -20,7 +21,7 @@ from reelflow.recipe import Recipe
 from reelflow.report import RunStatus
 from reelflow.sources import is_address
 from tasks.facts import note
-from tasks.receipt import digest_ask
+from tasks.receipt import digest_ask, find_brought, find_there
 from tasks.run import Run, open_run
 
 _TRIES, _BETWEEN_SECONDS = 20, 0.25
@@ -56,17 +57,25 @@ class Places:
     async def first_there(self, targets: tuple[Path, ...]) -> Path | str | None:
         """The first of these files that exists where it is to lie in the end."""
         if self.delivery is not None:
-            return await self.delivery.find_existing(targets)
+            return await find_there(self.delivery, targets)
         return next((target for target in targets if target.exists()), None)
 
     async def find_receipt(self, ask: str, targets: tuple[Path, ...], plan: Plan) -> Receipt | None:
         """The receipt of what is asked for, if the models' names still stand for the same."""
         if self.delivery is not None:
-            receipt = await self.delivery.find_receipt(ask, targets)
+            receipt = await find_brought(self.delivery, ask, targets)
         else:
             receipt = await find_receipt(self.work_dir, ask, targets)
         is_ours = receipt is not None and receipt.resolved == tuple(job.resolved for job in plan.jobs)
         return receipt if is_ours else None
+
+
+class There(Enum):
+    """What lies where the files of a run are to go."""
+
+    NOTHING = "nothing"
+    MADE = "the very files that are asked for"
+    REPLACEABLE = "what may be replaced: files of the same ask that are made anew, or, where that is allowed, any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +88,23 @@ class Sought:
     plan: Plan
     order: Order
 
-    async def may_replace(self) -> bool:
-        """Whether the files may take the place of what lies there now, where `are_made` let that pass: then it is ours,
-        or may be replaced. What comes to lie there meanwhile is neither.
-        """
-        return (self.order.overwrite or any(target.is_symlink() for target in self.targets)
-                or await self.places.first_there(self.targets) is not None)
+    async def look(self) -> There:
+        """What lies there; where it's the very files, what was told of them is noted.
 
-    async def are_made(self) -> bool:
-        """Whether the very files lie there already; what was told of them is noted.
-
+        What comes to lie there later is nobody's to replace: a second look would take it for what this one has seen.
         Raises BadInput where something else lies there that may not be replaced.
         """
         there = await self.places.first_there(self.targets)
         if there is None:
-            return False
+            is_open = self.order.overwrite or any(target.is_symlink() for target in self.targets)
+            return There.REPLACEABLE if is_open else There.NOTHING
         receipt = await self._receipt()
         if receipt is None and not self.order.overwrite:
             raise refuse_existing(there)
-        if receipt is None or self.order.refresh:
-            return False
+        if receipt is None or not receipt.is_whole or self.order.refresh:
+            return There.REPLACEABLE
         delivery = self.places.delivery
-        lie = tuple(delivery.address(target) for target in self.targets) if delivery is not None else ()
+        lie = tuple(delivery.shown_address(target) for target in self.targets) if delivery is not None else ()
         get_run_logger().info("%s was made before, just as it is asked for; nothing is left to do.",
                               ", ".join(lie or map(str, self.targets)))
         told = receipt.report
@@ -110,7 +114,7 @@ class Sought:
             output_film=told.get("output_film"), job_ids=tuple(told.get("job_ids", ())),
             warnings=tuple(told.get("warnings", ())), lineage=tuple(map(Made.from_dict, told.get("lineage", ()))),
         )
-        return True
+        return There.MADE
 
     async def were_made_meanwhile(self) -> bool:
         """Whether another run that was asked for just the same has made the files by now; what was told of them is
@@ -119,8 +123,9 @@ class Sought:
         paid = note().paid
         for _ in range(_TRIES):
             # Its receipt is there before its files, but those get their names one after another.
-            if await self._receipt() is not None:
-                if not await self.are_made():
+            receipt = await self._receipt()
+            if receipt is not None and receipt.is_whole:
+                if await self.look() is not There.MADE:
                     return False
                 note(paid=paid)
                 return True
@@ -138,4 +143,5 @@ async def were_made(recipe: Recipe, source: str, plan: Plan, order: Order) -> bo
         targets = places.targets(source, plan, need_bytes=0)
         if order.refresh or await places.first_there(targets) is None:
             return False
-        return await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan) is not None
+        receipt = await places.find_receipt(await digest_ask(recipe, plan.source.path), targets, plan)
+        return receipt is not None and receipt.is_whole

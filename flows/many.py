@@ -254,17 +254,22 @@ class _Works:
             ("made before", str(made_before)),
             ("to be made", str(len(to_make))), ("jobs", str(jobs)),
             ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
-            ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", str(self.order.output)),
+            ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", self._shown),
         ]
         await shown(acreate_table_artifact(
             [{"": name, "planned": value} for name, value in rows], key="plan",
             description=f"Plan: {len(to_make)} clips",
         ), what="The plan")
 
+    @property
+    def _shown(self) -> str:
+        """Where the results go, as it may be shown."""
+        return show_source(str(self.order.output))
+
     def _told(self, to_make: int, cost: Decimal | None) -> dict[str, Any]:
         tally = self.summary.tally
         return {
-            "status": RunStatus.COMPLETED.value, "output": self.order.output, "manifest": self.results.manifest,
+            "status": RunStatus.COMPLETED.value, "output": self._shown, "manifest": self.results.manifest,
             "page": self.results.page, "clips": len(self.clips), "to_make": to_make, "completed": tally.completed,
             "failed": tally.failed,
             "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,

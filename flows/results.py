@@ -13,7 +13,7 @@ from reelflow import remote
 from reelflow.errors import ReelflowError
 from reelflow.manifest import POSTERS, Manifest
 from reelflow.page.wall import index_beside, write_wall
-from reelflow.sources import is_address
+from reelflow.sources import is_address, show_source
 
 EVERY_SECONDS = 10.0
 
@@ -35,29 +35,32 @@ class Results:
     @property
     def manifest(self) -> str:
         """Where the manifest is looked for."""
-        return self._lies(self._manifest.path)
+        return show_source(self._lies(self._manifest.path))
 
     @property
     def page(self) -> str | None:
         """Where the index page is looked for; None where there is none."""
-        return None if self._estimated else self._lies(self._page)
+        return None if self._estimated else show_source(self._lies(self._page))
 
     @contextlib.asynccontextmanager
     async def kept_up(self) -> AsyncIterator[None]:
         """Write the page, and bring everything, every few seconds inside the block and once more at its end."""
-        keeping = asyncio.create_task(self._keep_up())
+        ended = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_up(ended))
         try:
             yield
         finally:
-            keeping.cancel()
+            # Not cancelled: a thread that is writing would go on, and might have the last word.
+            ended.set()
             await asyncio.gather(keeping, return_exceptions=True)
             await self._show(goes_on=False)
 
-    async def _keep_up(self) -> None:
-        while True:
+    async def _keep_up(self, ended: asyncio.Event) -> None:
+        while not ended.is_set():
             if self._manifest.lines != self._lines:
                 await self._show(goes_on=True)
-            await asyncio.sleep(EVERY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), EVERY_SECONDS)
 
     async def _show(self, *, goes_on: bool) -> None:
         """The films are what counts: whatever can't be shown is told, and the clips go on."""
@@ -69,7 +72,7 @@ class Results:
 
     def _write(self, goes_on: bool) -> None:
         if self._output:
-            remote.put(self._manifest.path, self.manifest)
+            remote.put(self._manifest.path, self._lies(self._manifest.path))
         if self._estimated or not (self._manifest.lines or self._page.exists()):
             return
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,

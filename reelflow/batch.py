@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 from reelflow.choices import Codec, Quality
 from reelflow.clip_list import FILES, Row
 from reelflow.errors import BadInput, BadRecipe, Fault
+from reelflow.manifest import POSTERS
 from reelflow.model_step import ModelStep
+from reelflow.output_spec import OutputSpec
 from reelflow.preview import first_model
 from reelflow.recipe import Recipe, make_step, make_trim, plain_recipe
 from reelflow.sources import path_of, source_stem
@@ -73,6 +75,15 @@ def make_clips(rows: tuple[Row, ...], recipe_of: Callable[[dict[str, Any]], Reci
         raise BadInput(f"{len(twice)} clips stand in the list twice, with the same parameters (the first is "
                        f"{twice[0]!r}): take one of each away.", field="sources")
     return tuple(clips)
+
+
+def results_of(clips: Iterable[BatchClip]) -> Iterator[str]:
+    """What is written for these clips, by its path below the output: their files, and pictures for the index page."""
+    for clip in clips:
+        # Which of the two it is where a recipe does not say, its steps do.
+        outputs = clip.recipe.outputs or tuple(OutputSpec(path=f"{{stem}}-{{name}}{end}") for end in (".mp4", ".png"))
+        yield from (output.name(stem=clip.name, recipe=clip.recipe.name) for output in outputs)
+        yield f"{POSTERS}/{clip.name}.jpg"
 
 
 def job_recipe(job: str, asked: dict[str, Any]) -> Recipe:

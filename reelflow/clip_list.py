@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -72,31 +74,46 @@ def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
     return rows
 
 
-def check_apart(sources: str, results: str) -> None:
-    """Refuse results right where clips are taken from, a folder or a prefix each: they would be taken for clips, and
-    made into more. Raises BadInput.
+def check_apart(sources: str, results: str, names: Iterable[str], *, pictures: bool) -> None:
+    """Refuse results that would be taken for clips the next time, and made into more. Raises BadInput.
+
+    `names` are what is made, each by its path below `results`, a folder or a prefix. A folder that clips are taken from
+    is refused whatever is made.
     """
     if sources.lower().endswith(LISTS):
         return
-    there, here = (remote.place_of(where) for where in (_folder_of(sources), results))
-    is_taken = here == there if "**" not in sources else _is_below(here, there) and fnmatch(
-        "film.mp4", sources.rpartition("/")[2])
-    if is_taken:
-        raise BadInput(f"The results would lie in {show_source(results)}, where the clips are taken from, and be taken "
-                       "for clips the next time: choose another output.", field="output")
+    folder, pattern = _split(sources)
+    films = [name for name in names if _is_clip(name, sources, pictures)]
+    for there, here in zip(_places(folder), _places(results), strict=False):
+        wanted = (*glob.escape(there.removesuffix("/")).split("/"), *pattern.split("/"))
+        is_taken = any(_fits(wanted, f"{here.removesuffix('/')}/{name}".split("/")) for name in films)
+        if is_taken or (here == there and "/" not in pattern):
+            raise BadInput(f"The results would lie in {show_source(results)}, where the clips are taken from, and be "
+                           "taken for clips the next time: choose another output.", field="output")
 
 
-def _is_below(place: str, folder: str) -> bool:
-    return f"{place}/".startswith(f"{folder.rstrip('/')}/")
-
-
-def _folder_of(sources: str) -> str:
-    """The folder, or the prefix, that a glob for names takes clips from, or begins at; another one as it is."""
+def _split(sources: str) -> tuple[str, str]:
+    """The folder, or the prefix, that clips are looked for in, and the pattern of their paths below it."""
     if not _has_magic(sources) or (not is_address(sources) and Path(sources).expanduser().exists()):
-        return sources
-    before = sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")] if "**" in sources else sources
-    folder, slash, _ = before.rpartition("/")
-    return folder or slash or "."
+        return sources, "*"
+    before = sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")]
+    fixed = before[:before.rfind("/") + 1]
+    return fixed or ".", sources[len(fixed):]
+
+
+def _places(where: str) -> tuple[str, ...]:
+    """A place as it can be held against others; a folder as it lies and as it is named, which links may keep apart."""
+    lies = remote.place_of(where)
+    return (lies,) if is_address(where) else (lies, str(Path(where).expanduser().absolute()))
+
+
+def _fits(pattern: Sequence[str], path: Sequence[str]) -> bool:
+    """Whether a pattern takes a path, part by part; `**` stands for any number of folders."""
+    if not pattern or not path:
+        return not pattern and not path
+    if pattern[0] == "**":
+        return any(_fits(pattern[1:], path[at:]) for at in range(len(path) + 1))
+    return fnmatchcase(path[0], pattern[0]) and _fits(pattern[1:], path[1:])
 
 
 def _is_clip(source: str, where: str, pictures: bool) -> bool:

@@ -242,7 +242,14 @@ class MediaFailed(ReelflowError):
 
 
 class MediaStopped(MediaFailed):
-    """A signal ended ffmpeg that we had not sent, as Ctrl-C in a terminal does: another time it may go well."""
+    """A signal ended ffmpeg that we had not sent, as Ctrl-C in a terminal does: another time it may go well.
+
+    Where it was killed (`is_killed`), that may be the kernel's doing, each time that memory runs out over one film.
+    """
+
+    def __init__(self, message: str, *, stderr: str = "", is_killed: bool = False) -> None:
+        super().__init__(message, stderr=stderr)
+        self.is_killed = is_killed
 
 
 class MediaTimeout(MediaFailed):

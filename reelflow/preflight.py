@@ -163,9 +163,10 @@ async def preflight(
             there = next((target for target in targets if target.exists()), None)
             ask = "" if there is None else ask_of(
                 destination.named(recipe, source), path, queue=settings.queue_identity)
-            if there is None or await find_receipt(settings.work_dir, ask, targets) is None:
+            receipt = None if there is None else await find_receipt(settings.work_dir, ask, targets)
+            if receipt is None or not receipt.is_whole:
                 planned = plan
-                if there is not None and not destination.overwrite:
+                if there is not None and receipt is None and not destination.overwrite:
                     raise refuse_existing(there)
                 # Whether what is delivered lies there already, and costs nothing, the run finds out.
                 if not delivers:

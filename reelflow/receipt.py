@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from reelflow.recipe import Recipe
 class Receipt:
     """That the files at `paths` are what `ask` makes with these models; `report` is what was told of them then.
 
-    `resolved` are the names that the models stood for, in the order of the jobs.
+    `resolved` are the names that the models stood for, in the order of the jobs. Where it isn't `is_whole`, some of the
+    files are missing, or are those that the same ask had made before.
     """
 
     ask: str
@@ -28,6 +29,7 @@ class Receipt:
     digests: tuple[str, ...]
     resolved: tuple[str, ...]
     report: dict[str, Any]
+    is_whole: bool = True
 
 
 def ask_of(recipe: Recipe, source: Path, *, queue: str) -> str:
@@ -41,31 +43,48 @@ def ask_of(recipe: Recipe, source: Path, *, queue: str) -> str:
 
 
 async def find_receipt(work_dir: Path, ask: str, paths: Sequence[Path]) -> Receipt | None:
-    """The receipt for what lies at `paths`, if `ask` made all of it and nobody has changed it since."""
+    """The receipt for what lies at `paths`, if `ask` made all that is there and nobody has changed it since."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(_place(work_dir, ask, paths).read_text("utf-8"))
+        kept = _read(work_dir, ask, paths)
         receipt = Receipt(
             kept["ask"], tuple(map(Path, kept["paths"])), tuple(kept["digests"]), tuple(kept["resolved"]),
             dict(kept["report"]),
         )
-        if receipt.paths == tuple(paths) and await asyncio.to_thread(_are_sound, receipt):
-            return receipt
+        if receipt.paths == tuple(paths):
+            return await asyncio.to_thread(_as_it_lies, receipt, set(kept.get("before", ())))
     return None
 
 
-async def write_receipt(work_dir: Path, receipt: Receipt) -> None:
-    """Keep a receipt in the work folder."""
+async def write_receipt(work_dir: Path, receipt: Receipt, *, in_place: bool) -> None:
+    """Keep a receipt in the work folder.
+
+    Until the files are `in_place`, it tells also which ones the same ask had made before: whatever ends the run, they
+    may lie there still.
+    """
     place = _place(work_dir, receipt.ask, receipt.paths)
     place.parent.mkdir(parents=True, exist_ok=True)
+    before: list[str] = []
+    if not in_place:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            kept = _read(work_dir, receipt.ask, receipt.paths)
+            before = [*kept["digests"], *kept.get("before", ())]
     with written_whole(place) as part:
         part.write_text(json.dumps({
             "ask": receipt.ask, "paths": [str(path) for path in receipt.paths], "digests": receipt.digests,
-            "resolved": receipt.resolved, "report": receipt.report,
+            "before": before, "resolved": receipt.resolved, "report": receipt.report,
         }, ensure_ascii=False), "utf-8")
 
 
-def _are_sound(receipt: Receipt) -> bool:
-    return all(digest_of(path) == digest for path, digest in zip(receipt.paths, receipt.digests, strict=True))
+def _read(work_dir: Path, ask: str, paths: Sequence[Path]) -> dict[str, Any]:
+    return dict(json.loads(_place(work_dir, ask, paths).read_text("utf-8")))
+
+
+def _as_it_lies(receipt: Receipt, before: set[str]) -> Receipt | None:
+    """The receipt, if all that is there is its own, or what is to be replaced by that."""
+    found = tuple(digest_of(path) if path.exists() else None for path in receipt.paths)
+    own = zip(found, receipt.digests, strict=True)
+    is_ours = all(one is None or one == digest or one in before for one, digest in own)
+    return replace(receipt, is_whole=found == receipt.digests) if is_ours else None
 
 
 def _place(work_dir: Path, ask: str, paths: Sequence[Path]) -> Path:

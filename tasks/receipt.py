@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 
 from reelflow.delivery import Delivery
@@ -35,22 +36,36 @@ async def keep_receipt(
     They lie at `parts` still: a run that is killed when they have their names must not be refused by its own film.
     """
     receipt, lineage = await _receipt(ask, plan, report, parts)
-    await write_receipt(current_run().settings.work_dir, receipt)
+    await write_receipt(current_run().settings.work_dir, receipt, in_place=False)
     return receipt, lineage
 
 
 async def complete_receipt(receipt: Receipt, report: Report) -> None:
-    """Have a receipt tell all of the run, now that its files are in place."""
-    await write_receipt(current_run().settings.work_dir, replace(receipt, report=report.to_dict()))
+    """Have a receipt tell all of the run, now that its files are in place.
+
+    All is made by then: where it can't be written anew, what it tells already will do.
+    """
+    try:
+        await write_receipt(
+            current_run().settings.work_dir, replace(receipt, report=report.to_dict()), in_place=True)
+    except OSError as error:
+        get_run_logger().warning("The receipt could not be completed: %s", error)
 
 
-@task(task_run_name="look at {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+@task(task_run_name="look at {delivery.shown}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def find_there(delivery: Delivery, targets: tuple[Path, ...]) -> str | None:
-    """The first of the addresses at which something has come to lie while the files were made."""
+    """The first of the addresses at which something lies."""
     return await delivery.find_existing(targets)
 
 
-@task(task_run_name="bring the files to {delivery.prefix}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+@task(task_run_name="look for the receipt at {delivery.shown}", cache_policy=NO_CACHE, retries=3,
+      retry_delay_seconds=2)
+async def find_brought(delivery: Delivery, ask: str, targets: tuple[Path, ...]) -> Receipt | None:
+    """The receipt for what lies at the addresses, if it is what was asked for."""
+    return await delivery.find_receipt(ask, targets)
+
+
+@task(task_run_name="bring the files to {delivery.shown}", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 async def deliver_files(ask: str, plan: Plan, report: Report, delivery: Delivery) -> tuple[str, ...]:
     """Bring the finished files to another machine, with a receipt; gives their addresses. Their lineage is noted."""
     receipt, lineage = await _receipt(ask, plan, report, report.outputs, delivery)
@@ -64,8 +79,9 @@ async def _receipt(
     """The receipt of a run's files, and the lineage that ends with them."""
     digests = [await asyncio.to_thread(digest_of, path) for path in lie_at]
     resolved, made_of = tuple(job.resolved for job in plan.jobs), ends_of(report.lineage)
-    finished = [Made(Stage.FINISHED, path.name, digest, made_of, delivery.address(path) if delivery else str(path))
-                for path, digest in zip(report.outputs, digests, strict=True)]
+    lie = map(delivery.shown_address if delivery is not None else str, report.outputs)
+    finished = [Made(Stage.FINISHED, path.name, digest, made_of, there)
+                for path, digest, there in zip(report.outputs, digests, lie, strict=True)]
     lineage = in_order((*report.lineage, *finished))
     told = replace(report, lineage=lineage).to_dict()
     return Receipt(ask, report.outputs, tuple(digests), resolved, told), lineage

@@ -11,13 +11,14 @@ from cyclopts import Parameter
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import check_prefect_home, run_until_stopped, with_log
 from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
-from reelflow.batch import JOBS, models_of
+from reelflow.batch import JOBS, models_of, results_of
 from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import expect_files
 from reelflow.preflight import check_models, check_queue, probe_files, read_limit
 from reelflow.settings import read_settings
+from reelflow.sources import show_source
 
 MOST_SHOWN = 5
 
@@ -108,10 +109,11 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
         name = manifest_name(parameters["part"], estimate=parameters["estimate"])
-        manifest = f"{parameters['output'].rstrip('/')}/{name}"
+        output = show_source(parameters["output"])
+        manifest = f"{output.rstrip('/')}/{name}"
         again = f"the same again{' without --refresh' if parameters['refresh'] else ''}"
         code, told = 130, {
-            "status": "interrupted", "output": parameters["output"],
+            "status": "interrupted", "output": output,
             "error": f"Stopped. What was bought is kept, and {manifest} tells of every clip that was begun: run "
                      f"{again} to go on without paying twice.",
         }
@@ -130,7 +132,7 @@ async def _preflight(parameters: dict[str, Any]) -> None:
     clips = await asyncio.to_thread(
         find_clips, parameters["sources"], parameters["recipe"], parameters["job"], parameters["parameters"],
         parameters["part"], strict=parameters["strict"], approve=parameters["approve"])
-    check_apart(parameters["sources"], parameters["output"])
+    check_apart(parameters["sources"], parameters["output"], results_of(clips), pictures=clips[0].recipe.takes_picture)
     models: dict[str, None] = {}
     for recipe in {clip.recipe.model_dump_json(): clip.recipe for clip in clips}.values():
         check_models(recipe, settings.model_table)

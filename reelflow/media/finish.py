@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from reelflow.errors import BadResult, MediaFailed, MediaTimeout
+from reelflow.errors import BadResult, MediaFailed, MediaStopped, MediaTimeout
 from reelflow.media.analysis import analysed
 from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, subtitle_arguments
 from reelflow.media.geometry import Size
@@ -59,6 +59,7 @@ async def finish(
         BadMedia: a film can't be turned upright.
         BadResult: with `strict`, a warning.
         MediaFailed: ffmpeg failed, or what it made isn't what was planned; nothing is left under a final name.
+        MediaStopped: somebody ended it.
         MediaTimeout: it took too long.
     """
     targets = tuple(zip(phase.outputs, destinations, strict=True))
@@ -103,7 +104,7 @@ async def _analysed(
     analyse = partial(analysed, takes=takes, given=given, ffmpeg=ffmpeg, timeout=timeout)
     try:
         return *await analyse(phase.pictures, phase.sounds), phase, ()
-    except MediaTimeout:
+    except (MediaStopped, MediaTimeout):
         raise
     except MediaFailed:
         kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
@@ -182,7 +183,8 @@ async def _beside(
 ) -> tuple[dict[int, Beside], tuple[str, ...]]:
     """The subtitles and chapters of each output that is a film, by its place; and what to say.
 
-    A track that can't be read is no reason to lose a film that is paid for.
+    A track that can't be read is no reason to lose a film that is paid for; one that somebody kept from being read may
+    well be read the next time.
     """
     line = phase.timeline
     if line is None or not (source.subtitles or source.chapters):
@@ -194,6 +196,8 @@ async def _beside(
         path = folder / f"{track.index}.srt"
         try:
             await run_ffmpeg(subtitle_arguments(source, track.index, path), ffmpeg=ffmpeg, timeout=timeout)
+        except (MediaStopped, MediaTimeout):
+            raise
         except MediaFailed:
             said.append(f"Subtitle track {track.index + 1} ({track.codec}) could not be read and was left away.")
             continue

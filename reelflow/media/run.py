@@ -172,8 +172,10 @@ async def run_ffmpeg(
     if code != 0:
         is_stopped = -code in _FROM_OUTSIDE or (
             code == _SIGNALLED and not hides_errors and "[error]" not in stderr)
-        raise (MediaStopped if is_stopped else MediaFailed)(
-            f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}", stderr=stderr)
+        message = f"ffmpeg failed ({_ending(code)}): {_last_words(stderr)}"
+        if is_stopped:
+            raise MediaStopped(message, stderr=stderr, is_killed=-code == signal.SIGKILL)
+        raise MediaFailed(message, stderr=stderr)
     return Ended(b"", stderr, last, resized, hides_errors)
 
 
@@ -232,6 +234,8 @@ def end_with_us(pid: int) -> None:
 def _ending(code: int) -> str:
     if code >= 0:
         return f"exit {code}"
+    if -code == signal.SIGKILL:
+        return "SIGKILL, perhaps for want of memory"
     try:
         return signal.Signals(-code).name
     except ValueError:

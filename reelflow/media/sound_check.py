@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reelflow.errors import MediaFailed, MediaTimeout
+from reelflow.errors import MediaFailed, MediaStopped, MediaTimeout
 from reelflow.media.command import sound_arguments
 from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given
@@ -25,13 +25,14 @@ async def run_with_sounds(
 
     Raises:
         MediaFailed: it failed, and not over a sound track.
+        MediaStopped: somebody ended it.
         MediaTimeout: it took too long.
     """
     arguments, limits = build(phase), film_limits(timeout)
     try:
         ended = await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, on_progress=on_progress, limits=limits)
         return ended, arguments, phase, ()
-    except MediaTimeout:
+    except (MediaStopped, MediaTimeout):
         raise
     except MediaFailed:
         kept, said = await readable(phase, given, folder, ffmpeg=ffmpeg, timeout=timeout)
@@ -46,7 +47,7 @@ async def readable(
     phase: Finish, given: Given, folder: Path, *, ffmpeg: Path, timeout: float
 ) -> tuple[Finish, tuple[str, ...]]:
     """The phase with each sound track as it can be had, found by making it alone: as chosen, else encoded, else not at
-    all; and what to say of those that come otherwise than they were chosen. Raises MediaTimeout.
+    all; and what to say of those that come otherwise than they were chosen. Raises MediaStopped, MediaTimeout.
     """
     output = next((one for one in phase.outputs if one.form is OutputForm.FILM and one.sound), None)
     if phase.sounds is None or output is None:
@@ -77,7 +78,7 @@ async def _can_be_made(
     arguments = sound_arguments(phase, sounds, output, given, folder / "sound")
     try:
         await run_ffmpeg(arguments, ffmpeg=ffmpeg, timeout=timeout, limits=film_limits(timeout))
-    except MediaTimeout:
+    except (MediaStopped, MediaTimeout):
         raise
     except MediaFailed:
         return False

@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
 from flows.batch import batch
+from flows.pipeline import pipeline
 from flows.restyle import restyle
+from flows.results import Results
 from reelflow import remote
 from reelflow.clip_list import read_rows
+from reelflow.delivery import Delivery
 from reelflow.digest import digest_of
-from reelflow.errors import BadInput, ClipsFailed, OutputTaken
+from reelflow.errors import BadInput, ClipsFailed, OutputTaken, SourceFault
+from reelflow.manifest import line_of, opened_manifest
+from reelflow.receipt import Receipt
+from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
 
@@ -36,8 +48,6 @@ def object_store() -> Iterator[str]:
 @pytest.fixture
 def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty bucket, and an environment that leads to it."""
-    import fsspec
-
     monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -49,6 +59,48 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     system.mkdir("bucket")
     yield "s3://bucket"
     fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
+    """Files in memory, at elsewhere://…, with the network's moods and with others who write there."""
+
+    protocol = "elsewhere"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    broken: ClassVar[dict[str, int]] = {}
+    """How often a file whose name ends so can't be opened."""
+    arrives: ClassVar[dict[str, bytes]] = {}
+    """What somebody writes at a path right after it was looked at in vain."""
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace(f"{cls.protocol}://", "memory://")))
+
+    def open(self, path: str, *given: Any, **more: Any) -> Any:
+        """Open a file, if it can be."""
+        for end, left in self.broken.items():
+            if path.endswith(end) and left:
+                self.broken[end] -= 1
+                raise ConnectionResetError("Connection reset by peer")
+        return super().open(path, *given, **more)
+
+    def info(self, path: str, **more: Any) -> Any:
+        """What lies at a path."""
+        try:
+            return super().info(path, **more)
+        except FileNotFoundError:
+            if path in self.arrives:
+                self.pipe_file(path, self.arrives.pop(path))
+            raise
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[type[Elsewhere]]:
+    """Another machine, of the test's own."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    yield Elsewhere
+    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives):
+        kept.clear()
 
 
 def names(prefix: str) -> list[str]:
@@ -121,6 +173,118 @@ async def test_a_film_is_not_written_over_the_one_that_it_is_made_of(bucket: str
     with pytest.raises(BadInput, match=r"The output s3://bucket/in/a.mp4 is the source itself"):
         await restyle(source, prompt="noir", output=source, overwrite=True)
     assert (remote.digest(source), queue.jobs_made) == (digest_of(clip), 0)
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_receipt_that_can_t_be_had_just_now_makes_nobody_else_s_of_a_film(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    asked: dict[str, Any] = {"prompt": "noir", "output": "elsewhere://out/a.mp4"}
+    await restyle(str(clip), **asked)
+    elsewhere.broken[".json"] = 1
+    again = await restyle(str(clip), **asked)
+    assert (again["paid"], again["uploaded"], queue.jobs_made) == ("kept", ["elsewhere://out/a.mp4"], 1)
+    elsewhere.broken[".json"] = 99
+    with pytest.raises(SourceFault, match="can't be reached: Connection reset by peer"):
+        await restyle(str(clip), **asked)
+
+
+TWO = {"name": "two", "steps": [{"rate": 25}], "outputs": [{"path": "film.mp4"}, {"path": "still.png"}]}
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_run_whose_second_file_could_not_be_brought_is_not_refused_by_its_first(
+    elsewhere: type[Elsewhere], clip: Path
+) -> None:
+    elsewhere.broken["still.png.part"] = 4  # as often as it is tried
+    with pytest.raises(SourceFault, match="can't be reached"):
+        await pipeline(str(clip), TWO, output="elsewhere://out/")
+    assert names("elsewhere://out/") == ["film.mp4"]
+    again = await pipeline(str(clip), TWO, output="elsewhere://out/")
+    assert (again["status"], names("elsewhere://out/")) == ("completed", ["film.mp4", "still.png"])
+    remote.write("elsewhere://out/film.mp4", b"another's")
+    with pytest.raises(OutputTaken, match=r"film\.mp4 exists"):
+        await pipeline(str(clip), TWO, output="elsewhere://out/")
+
+
+async def test_a_film_that_could_not_be_replaced_stays_ours(elsewhere: type[Elsewhere], tmp_path: Path) -> None:
+    film, address = tmp_path / "a.mp4", "elsewhere://out/a.mp4"
+    delivery, receipt = Delivery("elsewhere://out", tmp_path), Receipt("ask", (film,), (), (), {})
+    film.write_bytes(b"old")
+    await delivery.bring(receipt)
+    film.write_bytes(b"newer")
+    elsewhere.broken["a.mp4.part"] = 2
+    for _ in range(2):
+        with pytest.raises(SourceFault):
+            await delivery.bring(receipt)
+        found = await delivery.find_receipt("ask", (film,))
+        assert (found, remote.read(address, max_bytes=9)) == (replace(receipt, is_whole=False), b"old")
+    await delivery.bring(receipt)
+    assert (await delivery.find_receipt("ask", (film,)), remote.read(address, max_bytes=9)) == (receipt, b"newer")
+    remote.write(address, b"old")
+    assert await delivery.find_receipt("ask", (film,)) is None
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_a_login_in_an_output_s_address_is_shown_nowhere(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    there = "elsewhere://me:secret@out"
+    told = [await restyle(str(clip), prompt="noir", output=f"{there}/a.mp4") for _ in range(2)]
+    assert [one["uploaded"] for one in told] == [["elsewhere://out/a.mp4"]] * 2
+    with pytest.raises(OutputTaken, match=r"elsewhere://out/a\.mp4 exists") as taken:
+        await restyle(str(clip), prompt="neon", output=f"{there}/a.mp4")
+    many = await batch(str(clip), job="restyle", prompt="noir", output=f"{there}/many")
+    assert many["manifest"] == "elsewhere://out/many/manifest.jsonl"
+    async with get_client() as client:
+        tasks = await client.read_task_runs(flow_run_filter=FlowRunFilter(
+            id=FlowRunFilterId(any_=[one["flow_run_id"] for one in (*told, many)])))
+        artifacts = await client.read_artifacts(artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=[many["flow_run_id"]])))
+    kept = [file.getvalue() for name, file in elsewhere.store.items() if name.endswith((".json", ".jsonl", ".html"))]
+    shown = (told, many, taken.value, [one.name for one in tasks], [one.data for one in artifacts], kept)
+    assert tasks and artifacts and len(kept) == 4 and "secret" not in str(shown)
+
+
+async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    begun, brought = threading.Event(), threading.Event()
+
+    class Slow(elsewhere):  # type: ignore[valid-type, misc]
+        """The first page is not brought until another one is, or for a second."""
+
+        protocol = "slow"
+
+        def open(self, path: str, *given: Any, **more: Any) -> Any:
+            if path.endswith("index.html.part") and not begun.is_set():
+                begun.set()
+                brought.wait(1)
+            return super().open(path, *given, **more)
+
+        def mv(self, path: str, target: str, **more: Any) -> None:
+            super().mv(path, target, **more)
+            if target.endswith("index.html"):
+                brought.set()
+
+    fsspec.register_implementation("slow", Slow, clobber=True)
+    with opened_manifest(tmp_path / "manifest.jsonl") as manifest:
+        results = Results(manifest, "slow://out", "one clip", 1, estimated=False)
+        async with results.kept_up():
+            manifest.add(line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4"), "a", took=1.5))
+            await asyncio.to_thread(begun.wait)
+    await asyncio.get_running_loop().shutdown_default_executor()  # whatever still writes has its word
+    assert b"data-goes-on>" not in remote.read("slow://out/index.html", max_bytes=10**6)
+
+
+@pytest.mark.usefixtures("prefect_server", "work_dir")
+async def test_what_comes_to_lie_there_right_after_the_run_has_looked_is_not_replaced(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path
+) -> None:
+    elsewhere.arrives["/out/a.mp4"] = b"another's"
+    with pytest.raises(OutputTaken, match="has been written by another run meanwhile"):
+        await restyle(str(clip), prompt="noir", output="elsewhere://out/a.mp4")
+    assert remote.read("elsewhere://out/a.mp4", max_bytes=100) == b"another's"
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")

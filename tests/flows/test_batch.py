@@ -24,12 +24,12 @@ from prefect.client.schemas.filters import (
 )
 from scripted import Answer, answer, hang_up, scripted
 
-from flows.batch import batch, find_clips
+from flows.batch import batch, batch_folder, find_clips
 from flows.cli.terminal import EACH_SECONDS, Lines
 from flows.many import Many, make_many
 from flows.order import Order
-from reelflow.batch import BatchClip
-from reelflow.clip_list import check_apart
+from reelflow.batch import BatchClip, job_recipe, make_clips, results_of
+from reelflow.clip_list import Row, check_apart
 from reelflow.errors import BadInput, ClipsFailed, OverBudget, ReelflowError
 from reelflow.manifest import Line, read_manifest
 from reelflow.media.probe import probe
@@ -268,32 +268,59 @@ async def test_what_can_t_be_used_is_refused_before_anything_is_bought(
     assert queue.posts == 0
 
 
+RESULTS = ("take1-restyle.mp4", "posters/take1.jpg")
+
+
 @pytest.mark.parametrize(("sources", "output"), [
     ("{clips}/*.mp4", "{clips}"), ("{clips}", "{clips}/../in/"), ("{clips}/**/*.mp4", "{clips}/out"),
+    ("{clips}/**/take*.mp4", "{clips}/out"), ("{clips}/**/[r-t]*.mp4", "{clips}/out"), ("{clips}/**", "{clips}"),
+    ("{clips}/*/*.mp4", "{clips}/out"), ("{clips}/o?t/*", "{clips}/out"), ("{clips}/*/*.mp4", "{clips}/link"),
     ("s3://bucket/in/*.mp4", "S3://bucket/in"), ("memory://bucket/in", "memory:///bucket/in/"),
+    ("s3://bucket/*/*.mp4", "s3://bucket/out/"), ("s3://*/*.mp4", "s3://bucket"),
 ])
 def test_results_where_the_clips_are_are_refused(clips: Path, sources: str, output: str) -> None:
+    (clips / "link").symlink_to(clips.parent)
     sources, output = (where.format(clips=clips) for where in (sources, output))
     with pytest.raises(BadInput, match="be taken for clips the next time"):
-        check_apart(sources, output)
-    check_apart(sources, f"{clips}-made")
+        check_apart(sources, output, RESULTS, pictures=False)
+    check_apart(sources, f"{clips}-made", RESULTS, pictures=False)
 
 
 @pytest.mark.parametrize(("sources", "output"), [
     ("/a/*/x.mp4", "/a"), ("/*.mp4", "/a"), ("s3://*/x.mp4", "s3://b"), ("/f/**/*.mov", "/f/out"),
+    ("/f/raw*/**/*.mp4", "/f/out"), ("/f/**/take1.mp4", "/f/out"), ("/a/*/*.mp4", "/a/b/out"),
 ])
 def test_results_that_a_pattern_does_not_take_may_lie_there(sources: str, output: str) -> None:
-    check_apart(sources, output)
+    check_apart(sources, output, RESULTS, pictures=False)
+
+
+def test_batches_of_different_sources_share_no_folder_and_those_of_the_same_do(work_dir: Path) -> None:
+    def folder(sources: str, output: str = "") -> str:
+        return str(batch_folder(output, sources, "restyle").relative_to(work_dir / "batches"))
+
+    apart = ("/a/in", "/b/in", "/a/in/*.mp4", "/b/in/*.mp4", "/b/in/**/*.mp4", "s3://a/in")
+    assert all(folder(sources).startswith("in-restyle-") for sources in apart)
+    assert len({*map(folder, apart), folder("/a/in", "s3://a/out"), folder("/a/in", "s3://b/out")}) == len(apart) + 2
+    for one, same in (("/a/in/", "/a/in"), ("s3://a/in/", "S3://a/in"), ("s3://me:old@a/in", "s3://me:new@a/in")):
+        assert folder(one) == folder(same)
+
+
+@pytest.mark.parametrize("sources", ["/f/**/*.jpg", "/f/*/*.jpg", "/f/posters"])
+def test_pictures_for_the_index_page_are_not_to_be_taken_for_clips_either(sources: str) -> None:
+    (clip,) = make_clips((Row("/f/a.jpg"),), lambda own: job_recipe("motion", {"preset": "arc", **own}))
+    with pytest.raises(BadInput, match="be taken for clips the next time"):
+        check_apart(sources, "/f", results_of([clip]), pictures=True)
 
 
 def test_results_may_lie_beside_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "in [1]").mkdir()
-    check_apart(str(tmp_path / "in [1]"), str(tmp_path))
+    check_apart(str(tmp_path / "in [1]"), str(tmp_path), RESULTS, pictures=False)
 
 
 async def test_a_batch_into_the_folder_of_its_clips_is_refused(queue: StandIn, clips: Path) -> None:
-    with pytest.raises(BadInput, match="be taken for clips the next time"):
-        await batch(str(clips), job="restyle", prompt="x", output=str(clips))
+    for sources, output in ((clips, clips), (f"{clips}/**/clip-*.mp4", clips / "out")):
+        with pytest.raises(BadInput, match="be taken for clips the next time"):
+            await batch(str(sources), job="restyle", prompt="x", output=str(output))
     assert queue.posts == 0
 
 

@@ -14,10 +14,13 @@ from flows.batch import batch
 from flows.restyle import restyle
 from reelflow.errors import BadInput, BadMedia, ClipsFailed, JobFailed
 from reelflow.manifest import read_manifest
+from reelflow.receipt import Receipt
 from reelflow.report import Report, RunStatus
 from reelflow.standin.server import StandIn
 from tasks.facts import reporting
+from tasks.receipt import complete_receipt
 from tasks.report import publish_report
+from tasks.run import open_run
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -112,3 +115,16 @@ async def test_a_report_that_can_t_be_shown_is_logged_and_fails_no_run(caplog: p
 
     assert await flow(ends)() == "completed"
     assert "The page of the film could not be shown" in caplog.text
+
+
+async def test_a_receipt_that_can_t_be_completed_is_logged_and_fails_no_run(
+    queue: StandIn, work_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (work_dir / "receipts").touch()  # in the folder's place, as good as a full disk
+
+    async def ends() -> None:
+        async with open_run():
+            await complete_receipt(Receipt("ask", (), (), (), {}), Report("edit", RunStatus.COMPLETED))
+
+    await flow(ends)()
+    assert "The receipt could not be completed" in caplog.text

@@ -160,6 +160,25 @@ async def test_a_failure_is_put_aside_with_a_note_and_tried_again_when_it_is_bro
 
 
 @pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(("signal", "left"), [("KILL", ["failed"]), ("TERM", ["a.mp4"])])
+async def test_a_clip_whose_ffmpeg_is_killed_is_put_aside_and_one_whose_ffmpeg_is_stopped_stays(
+    signal: str, left: list[str], arriving: Path, queue: StandIn, clip: Path, ffmpeg: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = tmp_path / "ffmpeg"
+    ends.write_text(f'#!/bin/sh\ncase "$*" in *libx264*) kill -{signal} $$;; esac\nexec "{ffmpeg}" "$@"\n')
+    ends.chmod(0o755)
+    monkeypatch.setenv("REELFLOW_FFMPEG", str(ends))
+    bring(clip, arriving / "a.mp4")
+    with pytest.raises(ClipsFailed):
+        await run(arriving, tmp_path)
+    assert [path.name for path in arriving.iterdir()] == left
+    notes = [note.read_text() for note in arriving.glob("failed/*.txt")]
+    assert len(notes) == (signal == "KILL")
+    assert all("ffmpeg failed (SIGKILL, perhaps for want of memory)" in note for note in notes)
+
+
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("settings", [
     {"DECART_BASE_URL": "http://127.0.0.1:9"},
     {"REELFLOW_SHARE_JOBS": "true", "DECART_API_KEY": "a key for which there is no limit"},

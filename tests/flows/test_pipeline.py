@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows.pipeline import pipeline
-from reelflow.errors import BadInput, BadRecipe, OverBudget, SubmitUnknown, Unapproved
+from reelflow.errors import BadInput, BadRecipe, OutputTaken, OverBudget, SubmitUnknown, Unapproved
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
@@ -92,6 +92,20 @@ async def test_only_what_comes_behind_a_changed_step_is_done_again(
     assert queue.posts == 3 and "prepare" not in changed["phases"]
     again = await pipeline(str(clip), recipe(restyle, other_edit, {"rate": 15}), output=f"{tmp_path}/3/")
     assert queue.posts == 3 and again["paid"] == "kept" and "finish" not in again["phases"]
+
+
+async def test_of_several_files_a_missing_one_is_made_without_the_others_being_in_its_way(
+    queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    asked = recipe({"restyle": {"prompt": "noir", "model": "small"}}, outputs=[{"path": "a.mp4"}, {"path": "b.png"}])
+    for _ in range(2):
+        report = await pipeline(str(clip), asked, output=f"{tmp_path}/out/")
+        assert report["status"] == "completed"
+        (tmp_path / "out" / "b.png").unlink()
+    (tmp_path / "out" / "a.mp4").write_bytes(b"another's")
+    with pytest.raises(OutputTaken, match=r"a\.mp4 exists"):
+        await pipeline(str(clip), asked, output=f"{tmp_path}/out/")
+    assert queue.jobs_made == 1
 
 
 async def test_variants_are_bought_side_by_side_and_the_same_one_once(

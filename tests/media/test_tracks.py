@@ -13,7 +13,7 @@ from numbered import read_beeps, write_numbered
 from one_job import finish, plan_of, prepare
 from test_round_trip import check_beeps, check_numbers, there_and_back
 
-from reelflow.errors import BadInput, BadResult
+from reelflow.errors import BadInput, BadResult, MediaStopped
 from reelflow.media.probe import probe
 from reelflow.models import Model
 
@@ -212,3 +212,20 @@ async def test_a_sound_track_that_can_not_be_read_costs_no_film(
         await finish(plan, work_dir.parent / "generated.mp4", work_dir / "strict.mp4", ffmpeg=build, timeout=20,
                      strict=True)
     assert not (work_dir / "strict.mp4").exists()
+
+
+@pytest.mark.parametrize("ends", [
+    "*.srt) kill -TERM $$;;",
+    "*/sound) kill -TERM $$;; *done.mp4*) exit 1;;",  # the pass fails, and each track is tried alone
+], ids=["subtitles", "sound"])
+async def test_a_track_is_not_left_away_because_somebody_has_ended_ffmpeg(
+    ends: str, ffmpeg: Path, small_model: Model, render: Any, work_dir: Path
+) -> None:
+    plan = plan_of(await probe(with_tracks(ffmpeg, work_dir, ".mkv")), small_model)
+    sent = await prepare(plan, work_dir / "sent.mp4", ffmpeg=ffmpeg, timeout=20)
+    ended = work_dir / "ffmpeg"
+    ended.write_text(f'#!/bin/sh\ncase "$*" in {ends} esac\nexec "{ffmpeg}" "$@"\n')
+    ended.chmod(0o755)
+    with pytest.raises(MediaStopped):
+        await finish(plan, await render(sent.path), work_dir / "done.mp4", ffmpeg=ended, timeout=20)
+    assert not (work_dir / "done.mp4").exists()
