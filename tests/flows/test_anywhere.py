@@ -291,12 +291,18 @@ async def test_what_comes_to_lie_there_right_after_the_run_has_looked_is_not_rep
 async def test_of_two_runs_that_bring_different_films_to_one_address_one_is_refused(
     bucket: str, queue: StandIn, clip: Path
 ) -> None:
-    queue.faults.add("late-reply=1")  # one of them is long done when the other one comes to its end
-    ended = await asyncio.gather(*(restyle(str(clip), prompt=prompt, output=f"{bucket}/out.mp4")
-                                   for prompt in ("noir", "neon")), return_exceptions=True)
-    (refused,) = (one for one in ended if isinstance(one, BaseException))
-    assert isinstance(refused, OutputTaken) and "s3://bucket/out.mp4 has been written by another run" in str(refused)
-    assert queue.jobs_made == 2
+    await restyle(str(clip), prompt="neon", output=f"{bucket}/kept.mp4")  # so that it needs no queue any more
+    queue.faults.add("status-429=999")  # the other one does not come to its end before it is let
+    other = asyncio.create_task(restyle(str(clip), prompt="noir", output=f"{bucket}/out.mp4"))
+    async with asyncio.timeout(60):
+        while queue.jobs_made < 2:  # by then it has looked whether the name is free
+            await asyncio.sleep(0.01)
+    made = await restyle(str(clip), prompt="neon", output=f"{bucket}/out.mp4")
+    film = remote.digest(f"{bucket}/out.mp4")
+    queue.faults.clear()
+    with pytest.raises(OutputTaken, match=r"s3://bucket/out\.mp4 has been written by another run"):
+        await other
+    assert (made["status"], remote.digest(f"{bucket}/out.mp4"), queue.jobs_made) == ("completed", film, 2)
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")
