@@ -54,7 +54,8 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class QueueClient:
-    """One queue, one key, one pool of connections; an async context manager. All timeouts are in seconds.
+    """One queue, one key, one pool of connections; an async context manager, for one event loop. All timeouts are in
+    seconds.
 
     `identity` is what the ledger calls this queue: its base URL, unless it is given a more lasting name. Raises
     BadInput for an address or a key that can't be used.
@@ -81,9 +82,9 @@ class QueueClient:
             raise BadInput("The API key is empty or holds characters that no key has: check DECART_API_KEY.",
                            field="DECART_API_KEY")
         route = Route.to(self.base_url)
-        self.address = route.address
+        self.address, self._url = route.address, route.url
         connections = functools.partial(
-            Session, route, {"X-API-KEY": self._key, "User-Agent": "reelflow", "Accept-Encoding": "identity"},
+            Session, route, self._key,
             Patience(pool=pool_timeout, connect=connect_timeout, write=write_timeout, read=read_timeout),
             max_connections=max_connections,
         )
@@ -178,7 +179,7 @@ class QueueClient:
         """
         headers = {"Range": f"bytes={at}-", "If-Range": validator} if at and validator else {}
         path = f"/v1/jobs/{_segment(job_id)}/content"
-        async with self._questions.opened(f"{self.base_url}{path}", headers) as (answer, pieces):
+        async with self._questions.opened(f"{self._url}{path}", headers) as (answer, pieces):
             self._notice(answer.headers)
             if not answer.is_good:
                 body = await self._read(pieces)
@@ -237,7 +238,7 @@ class QueueClient:
         wish.check()
         form = Form(wish, on_bytes)
         logger.info("Sending the form for %s (%d bytes) to %s.", wish.model.name, form.length, self.address)
-        async with posted(self._forms, f"{self.base_url}{wish.endpoint}", form, wish.model.name) as (answer, pieces):
+        async with posted(self._forms, f"{self._url}{wish.endpoint}", form, wish.model.name) as (answer, pieces):
             self._notice(answer.headers)
             if not answer.is_good:
                 body = await self._read(pieces)
@@ -248,7 +249,7 @@ class QueueClient:
         self, path: str, *, json: object = None, read_timeout: float | None = None
     ) -> tuple[bytes, int]:
         """The body and the status of a good answer to a question, which costs nothing and may be repeated."""
-        answer, body = await self._questions.answer(f"{self.base_url}{path}", json=json, read_timeout=read_timeout)
+        answer, body = await self._questions.answer(f"{self._url}{path}", json=json, read_timeout=read_timeout)
         self._notice(answer.headers)
         if not answer.is_good:
             raise self._refusal(answer.status, answer.headers, body).of_question(path)

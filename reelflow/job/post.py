@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from reelflow.errors import QueueUnreachable, SubmitUnknown
 from reelflow.job.form import Form
-from reelflow.job.session import Answer, Session, Unreached
+from reelflow.job.session import SILENCE, Answer, Patience, Session, Unreached
 
 
 @contextlib.asynccontextmanager
@@ -22,12 +22,14 @@ async def posted(
         SubmitUnknown: it left, and no answer came.
         BadInput: a file of it can't be read; nothing was bought.
     """
-    leaving = _Leaving(form, session.patience.write)
+    leaving = _Leaving(form, session.patience)
     async with contextlib.AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(session.connection())
+            body = leaving.pieces()
+            stack.push_async_callback(_closed, body)
             async with leaving.limited():
-                response = await session.request("POST", url, form.headers, body=aiter(leaving))
+                response = await session.request("POST", url, form.headers, body=body)
         except Unreached as reason:
             if leaving.error is not None:
                 raise leaving.error from None
@@ -44,16 +46,23 @@ async def posted(
         yield Answer(response.status, response.headers), session.pieces(response)
 
 
+async def _closed(body: AsyncGenerator[bytes]) -> None:
+    """Close a form that has not left whole, and with it its file."""
+    with contextlib.suppress(RuntimeError):  # It is being read just now, and closes itself behind that.
+        await body.aclose()
+
+
 class _Leaving:
-    """A form on its way out, each piece of which the network has to take within so many seconds.
+    """A form on its way out: the network has to take each piece within a time, and then to bring an answer.
 
     `error` is what went wrong with the form itself, which aiohttp tells as a fault of the connection.
     """
 
-    def __init__(self, form: Form, seconds: float) -> None:
+    def __init__(self, form: Form, patience: Patience) -> None:
         self.error: Exception | None = None
-        self._form, self._seconds = form, seconds
+        self._form, self._patience = form, patience
         self._limit: asyncio.Timeout | None = None
+        self._waits_for = ""
 
     @contextlib.asynccontextmanager
     async def limited(self) -> AsyncIterator[None]:
@@ -67,18 +76,22 @@ class _Leaving:
                     # Whoever answers before all of the form has come does not want the rest.
                     self._limit = None
         except TimeoutError:
-            raise Unreached(f"no byte taken within {self._seconds:g} s") from None
+            raise Unreached(self._waits_for) from None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The form's pieces, each of which has to be taken before the next is read."""
         try:
             async for piece in self._form:
-                self._to_be_taken_within(self._seconds)
+                self._wait(self._patience.write, f"no byte taken within {self._patience.write:g} s")
                 yield piece
-                self._to_be_taken_within(None)
+                self._wait(None)
         except Exception as error:
             self.error = error
             raise
+        # aiohttp has a limit of its own for this, but none any more after a 1xx.
+        self._wait(self._patience.read, SILENCE)
 
-    def _to_be_taken_within(self, seconds: float | None) -> None:
+    def _wait(self, seconds: float | None, told: str = "") -> None:
         if self._limit is not None and not self._limit.expired():
+            self._waits_for = told
             self._limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)

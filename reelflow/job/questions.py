@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
 from reelflow.errors import QueueFault
-from reelflow.job.session import Answer, Session, Unreached, read_short
+from reelflow.job.session import SILENCE, Answer, Session, Unreached, read_short
 
 if TYPE_CHECKING:
     from reelflow.job.session import Response
@@ -48,11 +49,16 @@ class Questions:
     async def _asked(
         self, url: str, headers: Mapping[str, str], json: object, read_timeout: float | None
     ) -> AsyncIterator[Response]:
-        session = self._session
+        session, patience = self._session, self._session.patience
         try:
             async with session.connection():
-                response = await session.request(
-                    "GET" if json is None else "POST", url, headers, json=json, read_timeout=read_timeout)
+                try:
+                    # After a 1xx aiohttp has no limit of its own any more.
+                    async with asyncio.timeout(patience.connect + min(patience.read, read_timeout or patience.read)):
+                        response = await session.request(
+                            "GET" if json is None else "POST", url, headers, json=json, read_timeout=read_timeout)
+                except TimeoutError:
+                    raise Unreached(SILENCE) from None
                 try:
                     yield response
                 finally:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     Response = aiohttp.ClientResponse
 
 MAX_ANSWER = 256 * 1024
-# aiohttp's own 8 KiB are less than proxies write, and an answer to a form must not be lost for its headers.
-_MAX_HEADER = 64 * 1024
+SILENCE = "no byte of an answer in time"
+# An answer to a form must not be lost for its headers: aiohttp's own 8 KiB and 128 lines are less than some write.
+_MAX_HEADER, _MAX_HEADERS = 64 * 1024, 1024
+_CLOSING_SECONDS = 1.0
 
 
 class Unreached(Exception):
@@ -57,13 +59,15 @@ class Answer:
 
 
 class Session:
-    """The connections to one queue: kept ones, or (not `is_kept`) a new one for each request."""
+    """The connections to one queue, with one key: kept ones, or (not `is_kept`) a new one for each request, which is
+    broken off where its answer is not read to the end.
+    """
 
-    def __init__(
-        self, route: Route, headers: Mapping[str, str], patience: Patience, *, max_connections: int, is_kept: bool
-    ) -> None:
+    def __init__(self, route: Route, key: str, patience: Patience, *, max_connections: int, is_kept: bool) -> None:
         self.address, self.patience = route.address, patience
-        self._route, self._headers, self._is_kept = route, headers, is_kept
+        self._route, self._key, self._is_kept = route, key, is_kept
+        self._headers = {"X-API-KEY": key, "User-Agent": "reelflow", "Accept-Encoding": "identity"}
+        self._is_closed = False
         self._free = asyncio.Semaphore(max_connections)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -71,8 +75,12 @@ class Session:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._is_closed = True
         if self._session is not None:
-            await self._session.close()
+            # Requests that are under way still may have bytes to send that nobody takes.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._session.close()
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[None]:
@@ -113,7 +121,12 @@ class Session:
         from aiohttp import ClientError
 
         try:
-            async for piece in response.content.iter_any():
+            while True:
+                # After a 1xx aiohttp has no limit of its own any more.
+                async with asyncio.timeout(self.patience.read):
+                    piece = await response.content.readany()
+                if not piece:
+                    return
                 yield piece
         except (ClientError, OSError) as error:
             raise QueueFault(f"The answer of {self.address} broke off ({self._why(error)}).") from None
@@ -147,11 +160,14 @@ class Session:
                 await asyncio.to_thread(importlib.import_module, "aiohttp")
                 import aiohttp
 
+                if self._is_closed:
+                    raise Unreached("the client was closed before")
                 self._session = aiohttp.ClientSession(
                     # How many there are at once is counted here, where a wait for one has its own limit.
                     connector=aiohttp.TCPConnector(limit=0, ssl=self._route.tls, force_close=not self._is_kept),
                     cookie_jar=aiohttp.DummyCookieJar(), middlewares=(self._ask_once,),
-                    max_line_size=_MAX_HEADER, max_field_size=_MAX_HEADER,
+                    max_line_size=_MAX_HEADER, max_field_size=_MAX_HEADER, max_headers=_MAX_HEADERS,
+                    response_class=aiohttp.ClientResponse if self._is_kept else _broken_off(),
                 )
             return self._session
 
@@ -162,8 +178,11 @@ class Session:
         match error:
             case aiohttp.ConnectionTimeoutError():
                 said = f"no connection within {self.patience.connect:g} s"
-            case aiohttp.SocketTimeoutError():
-                said = "no byte of an answer in time"
+            case TimeoutError():
+                said = SILENCE
+            case aiohttp.ServerDisconnectedError():
+                # Its own text may be as much of the answer as came.
+                said = "it hung up before it answered"
             case aiohttp.ClientConnectorCertificateError():
                 said = str(error.certificate_error)
             case aiohttp.ClientConnectorError():
@@ -176,7 +195,22 @@ class Session:
                 said = f"no readable answer: {error.message}".partition("\n")[0].rstrip(" :")
             case _:
                 said = str(error)
-        return line_of(said).rstrip(".") or type(error).__name__
+        # A server may repeat the request's headers.
+        return line_of(said.replace(self._key, "[key]")).rstrip(".") or type(error).__name__
+
+
+@functools.cache
+def _broken_off() -> type[Response]:
+    """An answer that, closed before its end, does not wait until what is left of the request has gone out."""
+    import aiohttp
+
+    class BrokenOff(aiohttp.ClientResponse):
+        def close(self) -> None:
+            if self.connection is not None and self.connection.transport is not None:
+                self.connection.transport.abort()
+            super().close()
+
+    return BrokenOff
 
 
 @functools.lru_cache(maxsize=4096)

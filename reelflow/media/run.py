@@ -280,7 +280,8 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
             with part.open("rb") as written:
                 os.fsync(written.fileno())
         except FileNotFoundError:
-            raise MediaStopped(f"ffmpeg was ended before it had begun to write {destination}.") from None
+            raise MediaStopped(f"Nothing was written to {destination}: what was to write it was ended before it had "
+                               "begun, or its part was removed.") from None
         if replaces:
             part.replace(destination)
         else:

@@ -6,16 +6,18 @@ import asyncio
 import base64
 import contextlib
 import os
+import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from scripted import answer, reset, scripted, then
+from scripted import Act, answer, hang, hang_up, reset, scripted, stall, then
 
-from reelflow.errors import BadInput, QueueFault, QueueUnreachable
+from reelflow.errors import BadInput, QueueFault, QueueUnreachable, ReelflowError, SubmitUnknown
 from reelflow.job.client import QueueClient
 from reelflow.job.form import Form
 from reelflow.job.wire import Wish
@@ -171,3 +173,130 @@ async def test_a_proxy_that_takes_a_connection_and_says_nothing_is_given_up(
                 await client.status("job-1")
             with pytest.raises(QueueUnreachable, match="nothing was bought"):
                 await client.submit(wish)
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 100 Continue", b"HTTP/1.1 103 Early Hints", b""])
+async def test_a_queue_that_says_no_more_than_that_it_goes_on_is_waited_for_as_long_as_one_that_is_silent(
+    wish: Wish, first: bytes
+) -> None:
+    said = then(first + b"\r\n\r\n" if first else b"", hang)
+    async with (
+        asyncio.timeout(20), scripted(said) as server,
+        QueueClient(server.url, SecretStr("k"), connect_timeout=0.2, read_timeout=0.2) as client,
+    ):
+        with pytest.raises(SubmitUnknown, match="no byte of an answer in time"):
+            await client.submit(wish)
+        with pytest.raises(QueueFault, match="no byte of an answer in time"):
+            await client.status("job-1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has open")
+@pytest.mark.parametrize("act", [stall, reset, hang_up])
+async def test_a_form_that_did_not_leave_whole_leaves_neither_its_file_nor_its_connection_open(
+    act: Act, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(64 * 2**20)
+    wish = Wish(MODEL, large, prompt="x")
+    async with (
+        scripted(act, read_body=False) as server, QueueClient(server.url, SecretStr("k"), write_timeout=0.2) as client,
+    ):
+        with pytest.raises(QueueUnreachable, match="nothing was bought"):
+            await client.submit(wish)
+        cancelled = asyncio.create_task(client.submit(wish))
+        while server.connections < 2:
+            await asyncio.sleep(0.01)
+        cancelled.cancel()
+        with pytest.raises((asyncio.CancelledError, ReelflowError)):
+            await cancelled
+        async with asyncio.timeout(5):
+            while large in open_files() or connections_to(server.url):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_is_closed_while_a_form_stands_still_does_not_wait_for_it(tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(64 * 2**20)
+    gone, seen = [0], -1
+    async with scripted(stall, read_body=False) as server, asyncio.timeout(20):
+        async with QueueClient(server.url, SecretStr("k")) as client:
+            sending = asyncio.create_task(client.submit(
+                Wish(MODEL, large, prompt="x"), on_bytes=lambda came, _: gone.append(came)))
+            while not gone[-1] or gone[-1] != seen:
+                seen = gone[-1]
+                await asyncio.sleep(0.05)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_an_answer_that_is_cut_off_in_its_head_is_told_without_what_came_of_it(wish: Wish) -> None:
+    cut = then(b"HTTP/1.1 200 OK\r\nX-Echo: such-a-secret\r\n", hang_up)
+    async with scripted(cut) as server, QueueClient(server.url, SecretStr("such-a-secret")) as client:
+        with pytest.raises(SubmitUnknown, match=r"no answer came \(it hung up before it answered\)"):
+            await client.submit(wish)
+        with pytest.raises(QueueFault, match=r"\(it hung up before it answered\)"):
+            await client.status("job-1")
+
+
+async def test_an_address_goes_out_as_the_wire_has_it_whatever_is_written_in_it(wish: Wish) -> None:
+    async with scripted(ACCEPTED) as server, QueueClient(f"{server.url}/a b/ä/", SecretStr("k")) as client:
+        assert (await client.submit(wish)).job_id == "job-1"
+        assert client.identity == f"{server.url}/a b/ä", "as it was written: the ledger knows the queue by it"
+    assert server.asked[0].path.startswith("/a%20b/%C3%A4/v1/jobs/")
+
+
+@pytest.mark.parametrize("bad", ["ftp://queue.invalid", "http://[::1", "http://queue.invalid:99999", "queue.invalid"])
+def test_an_address_that_no_form_could_go_to_is_refused(bad: str) -> None:
+    with pytest.raises(BadInput, match="DECART_BASE_URL"):
+        QueueClient(bad, SecretStr("k"))
+
+
+@pytest.mark.parametrize("bad", ["http://me:secret@proxy.invalid:99999", "http://me:secret@proxy.invalid:abc", "http://"])
+def test_a_proxy_that_can_t_be_read_is_refused_and_its_password_is_not_shown(
+    bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", bad)
+    with pytest.raises(BadInput, match="names can't be read") as refused:
+        QueueClient("https://queue.invalid", SecretStr("k"))
+    assert "secret" not in refused.value.message
+
+
+async def test_certificates_are_those_of_the_file_or_folder_that_the_environment_names(
+    wish: Wish, certificate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    with pytest.raises(BadInput, match=r"/nowhere/certificates\.pem can't be read"):
+        QueueClient("https://queue.invalid", SecretStr("k"))
+    monkeypatch.delenv("SSL_CERT_FILE")
+    named = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", certificate[0]],
+                           capture_output=True, text=True, check=True).stdout.strip()
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    (folder / f"{named}.0").write_bytes(certificate[0].read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    async with (
+        queue_by_tls(certificate) as (port, _), QueueClient(f"https://127.0.0.1:{port}", SecretStr("k")) as client,
+    ):
+        assert (await client.submit(wish)).job_id == "job-1"
+
+
+def open_files() -> set[Path]:
+    """The files that this process has open."""
+    return {link.readlink() for link in _open()}
+
+
+def connections_to(url: str) -> int:
+    """How many connections this process has open to a server."""
+    port, found = int(url.rpartition(":")[2]), 0
+    for link in _open():
+        if str(link.readlink()).startswith("socket:"):
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(link.name))) as one:
+                peer = one.getpeername()
+                found += isinstance(peer, tuple) and peer[1] == port
+    return found
+
+
+def _open() -> list[Path]:
+    return [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
