@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePath
 
+from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
 from reelflow.batch import BatchClip
@@ -16,6 +17,7 @@ from reelflow.manifest import Line, line_of
 from reelflow.plan import Plan, sum_usd
 from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source
+from tasks.phase import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,23 @@ def check_names(looked: Iterable[Looked]) -> None:
                     "put {stem} into the path of the recipe's output; where it is there, give one of the clips another "
                     "name.",
                     field="recipe")
+
+
+async def publish_looked(
+    to_make: Sequence[Looked], *, clips: int, bad: int, made_before: int, results: str
+) -> None:
+    """Show in the Prefect UI what will be done and what it will cost, before anything is bought."""
+    cost = sum_usd(one.plan.cost_usd for one in to_make)
+    rows = [
+        ("clips", str(clips)), ("can't be used", str(bad)),
+        ("made before", str(made_before)), ("to be made", str(len(to_make))),
+        ("jobs", str(sum(one.plan.purchases for one in to_make))),
+        ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
+        ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", results),
+    ]
+    await shown(acreate_table_artifact(
+        [{"": name, "planned": value} for name, value in rows], key="plan", description=f"Plan: {len(to_make)} clips",
+    ), what="The plan")
 
 
 def check_sum(to_make: Sequence[Looked], limit: Decimal | None) -> None:

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from flows.film import make_within, plan_films
-from flows.looked import Looked, check_names, check_sum, estimated, state_of
+from flows.looked import Looked, check_names, check_sum, estimated, publish_looked, state_of
 from flows.made import were_made
 from flows.order import Order
 from flows.results import Results
@@ -47,7 +46,7 @@ from reelflow.sources import is_address, show_source
 from tasks import quiet
 from tasks.facts import Latest, reporting
 from tasks.folded import folding
-from tasks.phase import phase, shown
+from tasks.phase import phase
 from tasks.run import Run, open_run, sharing
 from tasks.summary import Summary, growing
 
@@ -124,7 +123,8 @@ class _Works:
         check_names(looked)
         to_make = [one for one in looked if not one.was_made]
         cost = sum_usd(one.plan.cost_usd for one in to_make)
-        await self._publish(to_make, cost, made_before=len(looked) - len(to_make))
+        await publish_looked(to_make, clips=len(self.clips), bad=self.summary.tally.bad,
+                             made_before=len(looked) - len(to_make), results=self._shown)
         check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
         told = self._told(len(to_make), cost)
         if self.order.estimate:
@@ -245,21 +245,6 @@ class _Works:
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, width)):
                 group.create_task(go_on())
-
-    async def _publish(self, to_make: list[Looked], cost: Decimal | None, *, made_before: int) -> None:
-        """Show what will be done and what it will cost, before anything is bought."""
-        jobs = sum(one.plan.purchases for one in to_make)
-        rows = [
-            ("clips", str(len(self.clips))), ("can't be used", str(self.summary.tally.bad)),
-            ("made before", str(made_before)),
-            ("to be made", str(len(to_make))), ("jobs", str(jobs)),
-            ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
-            ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", self._shown),
-        ]
-        await shown(acreate_table_artifact(
-            [{"": name, "planned": value} for name, value in rows], key="plan",
-            description=f"Plan: {len(to_make)} clips",
-        ), what="The plan")
 
     @property
     def _shown(self) -> str:
