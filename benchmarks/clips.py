@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from reelflow.media.run import written_whole
+from reelflow.whole import written_whole
 
 FLASH_FRAMES = 2
 FLASH_SHARE = 8  # the square's side is this part of the picture's height

@@ -14,10 +14,10 @@ from reelflow.digest import digest_of, digest_of_source
 from reelflow.media.analysis import paint
 from reelflow.media.command import Takes, prepare_arguments, remux_arguments
 from reelflow.media.media_step import Given
-from reelflow.media.run import written_whole
 from reelflow.media.segment_command import LIST_HEAD, LISTED, LISTS
 from reelflow.plan import FromFilm, How, Plan, Prepare
 from reelflow.store import Store
+from reelflow.whole import written_whole
 
 _FILE = "file:"
 

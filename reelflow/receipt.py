@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.digest import digest_of, digest_of_source
-from reelflow.media.run import written_whole
 from reelflow.recipe import Recipe
+from reelflow.whole import written_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.errors import BadInput, SourceFault
-from reelflow.media.run import written_whole
+from reelflow.whole import written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)

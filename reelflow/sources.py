@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from reelflow import remote
 from reelflow.errors import BadInput, SourceFault
-from reelflow.media.run import written_whole
 from reelflow.media.sample import sample_film, sample_picture
+from reelflow.whole import written_whole
 
 SAMPLE = "sample"
 _CHUNK = 1 << 20

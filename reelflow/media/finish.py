@@ -18,10 +18,11 @@ from reelflow.media.media_step import Given
 from reelflow.media.outputs import choose_encoding, sound_warnings
 from reelflow.media.prepare import check_steady, damage_of, decoding_warnings, probe_made
 from reelflow.media.probe import Probe
-from reelflow.media.run import Ended, Progress, check_free, run_ffmpeg, written_whole
+from reelflow.media.run import Ended, Progress, run_ffmpeg
 from reelflow.media.sound_check import readable, run_with_sounds
 from reelflow.media.tracks import SubtitleOut, chapter_file, cut_subtitles, subtitle_codec
 from reelflow.plan import Finish, FromFilm, FromJob, Output, OutputForm
+from reelflow.whole import check_free, written_whole
 
 
 @dataclass(frozen=True, slots=True)

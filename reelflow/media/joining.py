@@ -12,9 +12,10 @@ from typing import Self
 from reelflow.errors import MediaFailed
 from reelflow.media.pieces import Piece
 from reelflow.media.prepare import Prepared, probe_made
-from reelflow.media.run import Progress, run_ffmpeg, written_whole
+from reelflow.media.run import Progress, run_ffmpeg
 from reelflow.media.segment_command import LISTED, concat_list, join_sent_arguments
 from reelflow.plan import How, Prepare
+from reelflow.whole import written_whole
 
 OnPiece = Callable[[int, Path], Awaitable[Path]]
 """Told of a piece that is whole, by its place in the order (from 0); says where it lies from then on."""

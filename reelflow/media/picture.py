@@ -6,8 +6,9 @@ from pathlib import Path
 
 from reelflow.errors import BadInput, MediaFailed
 from reelflow.media.probe import Probe, probe
-from reelflow.media.run import run_ffmpeg, written_whole
+from reelflow.media.run import run_ffmpeg
 from reelflow.media.still_command import poster_arguments
+from reelflow.whole import written_whole
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _TIMEOUT = 120.0

@@ -17,8 +17,9 @@ from reelflow.media.geometry import Size
 from reelflow.media.limits import film_limits
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe, probe, probe_encoded
-from reelflow.media.run import Ended, Progress, run_ffmpeg, written_whole
+from reelflow.media.run import Ended, Progress, run_ffmpeg
 from reelflow.plan import FromFilm, How, Prepare
+from reelflow.whole import written_whole
 
 _FRAMES_IN = re.compile(r"Parsed_fps_\d+ @ \w+\] (?:\[verbose\] )?(\d+) frames in")
 _DECODE_ERRORS = re.compile(r"\(video\).*?(\d+) decode errors")

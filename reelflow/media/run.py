@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import glob
-import hashlib
 import os
 import re
 import shutil
 import signal
 import sys
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.errors import BadInput, MediaFailed, MediaStopped, MediaTimeout, OutputTaken
+from reelflow.errors import BadInput, MediaFailed, MediaStopped, MediaTimeout
 from reelflow.media.limits import NO_LIMITS, Limits, bounded
 
-# A name of so many bytes leaves room in that of its part for who writes it.
-_LONGEST_SHOWN = 200
 TAIL_BYTES = 16_384
 # What both builds say where a picture is of another kind than the first, once or for each of them.
 _CHANGED = re.compile(rb"filter context - w: (\d+) h: (\d+) .{,80}?incoming frame - w: (\d+) h: (\d+) ")
@@ -255,62 +250,3 @@ def _last_words(stderr: str, lines: int = 3) -> str:
     chat = ("[verbose]", "[info]", "deprecated pixel format used")
     told = [line.strip() for line in stderr.splitlines() if line.strip() and not any(word in line for word in chat)]
     return " / ".join(told[-lines:])[-600:] or "it said nothing."
-
-
-@contextlib.contextmanager
-def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]:
-    """A path beside `destination` to write to; renamed onto it when the block ends well, removed otherwise.
-
-    Raises OutputTaken where it `replaces` nothing and something has come to lie there meanwhile, and MediaStopped where
-    nothing was written: an ffmpeg that gets a signal before it has begun ends as if all were well.
-
-    The name is its own in each run, so that two runs with the same target never write into one file. What a process
-    that was killed has left of the same target is removed.
-    """
-    named = destination.name
-    if len(os.fsencode(named)) > _LONGEST_SHOWN:
-        named = hashlib.sha256(os.fsencode(named)).hexdigest()[:12]
-    for left in destination.parent.glob(f".{glob.escape(named)}.*.part"):
-        if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
-            left.unlink(missing_ok=True)
-    part = destination.with_name(f".{named}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield part
-        try:
-            with part.open("rb") as written:
-                os.fsync(written.fileno())
-        except FileNotFoundError:
-            raise MediaStopped(f"Nothing was written to {destination}: what was to write it was ended before it had "
-                               "begun, or its part was removed.") from None
-        if replaces:
-            part.replace(destination)
-        else:
-            _put_in_place(part, destination)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def check_free(destination: Path) -> None:
-    """Raise OutputTaken where something has come to lie."""
-    if destination.exists() or destination.is_symlink():
-        raise OutputTaken(f"The output {destination} has been written by another run meanwhile: choose another name.",
-                          field="output")
-
-
-def _put_in_place(part: Path, destination: Path) -> None:
-    """Give a file its final name where nothing has that. Raises OutputTaken."""
-    try:
-        os.link(part, destination)
-    except OSError:  # it is taken, or the disk has no hard links
-        check_free(destination)
-        part.replace(destination)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reelflow.media.run import run_ffmpeg, written_whole
+from reelflow.media.run import run_ffmpeg
+from reelflow.whole import written_whole
 
 SECONDS = 6
 WIDTH, HEIGHT, RATE = 1280, 720, 30

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from reelflow.errors import MediaFailed
 from reelflow.media.geometry import Size, even
 from reelflow.media.probe import Probe
-from reelflow.media.run import run_ffmpeg, written_whole
+from reelflow.media.run import run_ffmpeg
 from reelflow.media.strip_command import BEFORE, CELLS, HALF_WAY, cell_size, spread, strip_arguments
+from reelflow.whole import written_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image

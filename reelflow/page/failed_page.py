@@ -6,7 +6,6 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.media.run import written_whole
 from reelflow.page.card import Card
 from reelflow.page.facts import Bar, Rows, bars_of, commands_of, job_rows, lineage_rows, run_again
 from reelflow.page.template import render
@@ -14,6 +13,7 @@ from reelflow.plan import Plan
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import write_text
 from reelflow.report import STANDIN_QUEUE, Report, RunStatus
+from reelflow.whole import written_whole
 
 _HEADLINES = {RunStatus.UNDECIDED: "A reply was lost", RunStatus.REFUSED: "The run was refused"}
 _WHILE = {

@@ -6,13 +6,13 @@ import datetime as dt
 from pathlib import Path
 
 from reelflow.media.probe import Probe
-from reelflow.media.run import written_whole
 from reelflow.media.strip import Strip, make_strip
 from reelflow.page.facts import moment_before, page_facts
 from reelflow.page.template import render
 from reelflow.plan import Plan
 from reelflow.recipe import Recipe
 from reelflow.report import Report
+from reelflow.whole import written_whole
 
 
 async def write_run_page(

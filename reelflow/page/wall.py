@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from reelflow.destination import companions
 from reelflow.errors import BadInput
-from reelflow.media.run import written_whole
 from reelflow.page.card import Card
 from reelflow.page.link import link_to
 from reelflow.page.template import is_ours, render
 from reelflow.report import STANDIN_NOTE, spell_seconds
 from reelflow.sources import show_source
+from reelflow.whole import written_whole
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 

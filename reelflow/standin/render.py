@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from reelflow.media.geometry import Box, Size
-from reelflow.media.run import run_ffmpeg, written_whole
+from reelflow.media.run import run_ffmpeg
 from reelflow.models import Kind, Point
 from reelflow.standin.bars import inside_bars
 from reelflow.standin.camera import camera_graph
@@ -15,6 +15,7 @@ from reelflow.standin.faults import Fault
 from reelflow.standin.opened import film_input, picture_input
 from reelflow.standin.palette import Palette, read_palette
 from reelflow.standin.prompt import Reading, canvas_for, cloth_colour, read_prompt
+from reelflow.whole import written_whole
 
 COMMENT = "Made by the stand-in queue of reelflow with ffmpeg, not by a model of Decart's"
 
