@@ -18,6 +18,7 @@ from reelflow.media.command import Takes
 from reelflow.media.finish import Finished
 from reelflow.media.media_step import Given
 from reelflow.media.probe import Probe
+from reelflow.media.strip import Strip
 from reelflow.model_step import ModelStep
 from reelflow.plan import OutputForm, Plan
 from reelflow.preflight import check_first, check_models, check_total, read_limit
@@ -39,7 +40,7 @@ from tasks.media import (
     probe_source,
     probe_step_files,
 )
-from tasks.page import publish_page
+from tasks.page import page_beside, publish_page
 from tasks.receipt import complete_receipt, deliver_files, digest_ask, find_there, keep_receipt
 from tasks.report import publish_plan, publish_report
 from tasks.run import Run, current_run, open_run
@@ -196,8 +197,16 @@ async def _shown(recipe: Recipe, plan: Plan, target: Path, shots: Path) -> Repor
     if is_folded() or note().uploaded or not target.exists():
         return await publish_report(note())
     if plan.finish.outputs[0].form not in (OutputForm.FILM, OutputForm.PICTURE):
-        return await publish_report(await publish_page(recipe, plan, None))
+        return await _told(recipe, plan)
     film = await probe_source(target)
     pictures = await picture_film(plan, film, shots)
     note(poster=pictures.poster, before_after=pictures.before_after)
-    return await publish_report(await publish_page(recipe, plan, film, pictures.strip), picture=pictures.before_after)
+    return await _told(recipe, plan, film, pictures.strip)
+
+
+async def _told(recipe: Recipe, plan: Plan, film: Probe | None = None, strip: Strip | None = None) -> Report:
+    """The report, published while the run's page is written, and once more where that can't be."""
+    report = note(page=page_beside(note()))
+    await asyncio.gather(
+        publish_page(recipe, plan, film, strip), publish_report(report, picture=report.before_after))
+    return note() if note().page else await publish_report(note(), picture=report.before_after)

@@ -23,6 +23,11 @@ from tasks.folded import task
 from tasks.run import current_run
 
 
+def page_beside(report: Report) -> Path:
+    """Where the page of a run lies: beside its first output."""
+    return companions(report.outputs[0], is_film=False)["page"]
+
+
 @task(task_run_name="write the page", cache_policy=NO_CACHE, timeout_seconds=600)
 async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None, strip: Strip | None = None) -> Report:
     """Write the page of a run beside its first output, which is read as `film`, with the pictures of `strip`.
@@ -30,7 +35,7 @@ async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None, strip: St
     The film is there by now: a page that can't be written is told, and no reason for the run to fail.
     """
     run, report = current_run(), note()
-    page = companions(report.outputs[0], is_film=False)["page"]
+    page = page_beside(report)
     if not report.commands and page.exists():
         # The films were here already, and so is the page of the run that made them.
         return note(page=page)
@@ -40,7 +45,7 @@ async def publish_page(recipe: Recipe, plan: Plan, film: Probe | None, strip: St
                                               strip=strip))
     except (ReelflowError, OSError) as error:
         get_run_logger().warning("The run's page could not be written: %s", error)
-        return report
+        return note(page=None)
 
 
 @task(task_run_name="write the page", cache_policy=NO_CACHE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 from pathlib import Path
@@ -34,18 +33,12 @@ async def publish_plan(plan: Plan) -> None:
 
 @task(task_run_name="publish the report", cache_policy=NO_CACHE)
 async def publish_report(report: Report, *, picture: Path | None = None) -> Report:
-    """Show how the run ended: a table of facts, and a page with the picture before and after."""
-    if is_folded():
-        return note()
-    described = f"{report.flow}: {report.status.value}"
-    await asyncio.gather(
-        shown(acreate_table_artifact(
-            [{"fact": name, "value": value} for name, value in report.rows()], key="result", description=described,
-        ), what="The table of the result"),
-        shown(acreate_markdown_artifact(
-            report.markdown(picture=_as_data(picture)), key="film", description=described,
-        ), what="The page of the film"),
-    )
+    """Show how the run ended: a page with its facts, and the picture before and after."""
+    if not is_folded():
+        await shown(acreate_markdown_artifact(
+            report.markdown(picture=_as_data(picture)), key="film",
+            description=f"{report.flow}: {report.status.value}",
+        ), what="The page of the film")
     return note()
 
 

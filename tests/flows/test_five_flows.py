@@ -115,14 +115,25 @@ async def test_a_span_in_the_model_s_size_and_rate(clip: Path, tmp_path: Path) -
 async def test_a_run_shows_its_facts_in_the_ui(clip: Path, tmp_path: Path) -> None:
     report = await restyle(str(clip), prompt="neon | <b>", output=str(tmp_path / "out.mp4"))
     published = {artifact.key: artifact for artifact in await artifacts_of(report["flow_run_id"])}
-    assert {"plan", "result", "film"} <= published.keys()
-    assert report["job_ids"][0] in published["result"].data
+    assert {"plan", "film"} <= published.keys()
+    assert report["job_ids"][0] in published["film"].data.replace("\\", "")
     assert "data:image/jpeg;base64," in published["film"].data
     assert "&lt;b>" in published["film"].data
     async with get_client() as client:
         (run,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(
             id=FlowRunFilterId(any_=[report["flow_run_id"]])))
     assert run.name == "restyle a clip · neon | <b>"
+
+
+async def test_a_page_that_can_t_be_written_fails_no_run_and_is_not_shown_as_if_it_were_there(
+    clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.html").mkdir()
+    report = await restyle(str(clip), prompt="neon", output=str(tmp_path / "out.mp4"))
+    assert (report["status"], report["page"]) == ("completed", None)
+    *_, last = sorted((one for one in await artifacts_of(report["flow_run_id"]) if one.key == "film"),
+                      key=lambda one: one.created)
+    assert "out.html" not in last.data
 
 
 async def test_a_phase_that_lasts_shows_its_progress_in_the_ui(queue: StandIn, clip: Path, tmp_path: Path) -> None:
