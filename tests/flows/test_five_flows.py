@@ -129,7 +129,7 @@ async def test_a_page_that_can_t_be_written_fails_no_run_and_is_not_shown_as_if_
     clip: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out.html").mkdir()
-    report = await restyle(str(clip), prompt="neon", output=str(tmp_path / "out.mp4"))
+    report = await restyle(str(clip), prompt="neon", output=str(tmp_path / "out.mp4"), overwrite=True)
     assert (report["status"], report["page"]) == ("completed", None)
     *_, last = sorted((one for one in await artifacts_of(report["flow_run_id"]) if one.key == "film"),
                       key=lambda one: one.created)
