@@ -47,6 +47,8 @@ def benchmark(room: Room) -> Benchmark:
             Row("ffmpeg's CPU, against three commands", "ffmpeg_cpu", 0.2, "three commands"),
             Row("ffmpeg's CPU, against three commands with our presets", "ffmpeg_cpu", 0.45,
                 "three commands, our presets"),
+            Row("the same, of one command each side with our presets", "ffmpeg_cpu", None,
+                "three commands, our presets", ours="one command, our presets"),
             Row("wall, against one command each side", "wall", 1.05, "one command"),
             Row("wall, against one command with our presets", "wall", None, "one command, our presets"),
             Row("CPU in all, against three commands", "cpu", None, "three commands"),

@@ -228,7 +228,7 @@ async def test_a_crowd_asks_at_a_few_moments_together_and_no_sooner_than_it_may(
         firsts = [turn.first(1.0) for turn in turns]
         pace.learn(0.1)
         await asyncio.gather(*(ask(turn, first) for turn, first in zip(turns, firsts, strict=True)))
-    tick = 1.025 / 4
-    together = [moment for moment in asked if moment % tick < 0.05]
-    assert len(together) > 0.4 * len(asked), "a fifth of them by chance"
+    # Not when: on a machine that is busy each of these moments is later than it should be, and one for all.
+    moments = Counter(int(moment / 0.05) for moment in asked).most_common(8)
+    assert sum(count for _, count in moments) > 0.6 * len(asked), "two fifths of them by chance"
     assert min(gaps) >= 1.0
