@@ -62,6 +62,8 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         is_fresh = order.refresh and bool(deployment.id)
         shown = await make_within(
             previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd, refresh=is_fresh))
+        if deployment.id:  # one that was kept has cost this run nothing
+            previews[previewed.model_dump_json()] = Decimal(str(shown["cost_usd"] or 0))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
         jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
@@ -72,11 +74,13 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
                              key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
-        if answer.prompt.strip():
-            recipe, previewed = (with_prompt(one, answer.prompt.strip()) for one in (recipe, previewed))
+        if prompt := answer.prompt.strip():
+            recipe, previewed = (with_prompt(one, prompt) for one in (recipe, previewed))
         if answer.decision == "approve":
-            # The price rests on no prompt, but what is paid besides does.
-            check_total(plan, limit, besides_usd=_besides_usd(previews, previewed, is_whole=is_whole))
+            # The price rests on no prompt, but what is paid besides does; and nothing was made of a new one yet.
+            besides = _besides_usd(previews, previewed, is_whole=is_whole)
+            check_total(plan, limit, besides_usd=besides)
+            await check_first(plan, limit, settings, refresh=order.refresh or bool(prompt), besides_usd=besides)
             return recipe
     raise AssertionError("the rounds end by an answer")
 

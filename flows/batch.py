@@ -151,7 +151,7 @@ def batch_folder(output: str, sources: str, name: str) -> Path:
     places = [remote.place_of(show_source(where)) for where in (sources, output) if where]
     folder = next((part for part in reversed(places[0].split("/")) if not any(sign in part for sign in "*?[")), "")
     mark = hashlib.sha256("\n".join(places).encode()).hexdigest()[:8]
-    named = [source_stem(folder), name, *([source_stem(output.rstrip("/"))] if output else []), mark]
+    named = [source_stem(folder), name, *([source_stem(show_source(output).rstrip("/"))] if output else []), mark]
     return read_settings().work_dir / "batches" / "-".join(named)
 
 

@@ -132,7 +132,7 @@ def _manifest(outbox: str) -> Path:
     """The manifest of one run: beside the results, or in the work folder until it is brought there."""
     folder = Path(outbox).expanduser().absolute()
     if is_address(outbox):
-        folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(outbox.rstrip('/'))}"
+        folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(show_source(outbox).rstrip('/'))}"
     when = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     return folder / f"manifest-{when}-{str(flow_run.id)[:8]}.jsonl"
 

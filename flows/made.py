@@ -91,7 +91,8 @@ class Sought:
     async def look(self) -> There:
         """What lies there; where it's the very files, what was told of them is noted.
 
-        What comes to lie there later is nobody's to replace: a second look would take it for what this one has seen.
+        What comes to lie there later is nobody's to replace, where nothing did: a second look would take it for what
+        this one has seen. Of several files, those that are missing go with those that are there.
         Raises BadInput where something else lies there that may not be replaced.
         """
         there = await self.places.first_there(self.targets)

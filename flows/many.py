@@ -130,7 +130,8 @@ class _Works:
         if self.order.estimate:
             for one in looked:
                 self.manifest.add(estimated(one))
-            return {**told, "status": RunStatus.ESTIMATED.value}
+            # Of one that was halted nobody knows what it would cost.
+            return self._ended(told) if self.halted else {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
             begun, tally = time.monotonic(), self.summary.tally
             tally.to_make = len(to_make)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reelflow import remote
@@ -83,7 +83,7 @@ def check_apart(sources: str, results: str, names: Iterable[str], *, pictures: b
     if sources.lower().endswith(LISTS):
         return
     folder, pattern = _split(sources)
-    films = [name for name in names if _is_clip(name, sources, pictures)]
+    films = [PurePosixPath(name).as_posix() for name in names if _is_clip(name, sources, pictures)]
     for there, here in zip(_places(folder), _places(results), strict=False):
         wanted = (*glob.escape(there.removesuffix("/")).split("/"), *pattern.split("/"))
         is_taken = any(_fits(wanted, f"{here.removesuffix('/')}/{name}".split("/")) for name in films)

@@ -31,6 +31,7 @@ from reelflow.models import ModelTable
 from reelflow.plan import Plan
 from reelflow.receipt import ask_of, find_receipt
 from reelflow.recipe import Recipe
+from reelflow.remote import shown
 from reelflow.settings import Settings
 from reelflow.sources import SAMPLE, is_address, source_stem
 from reelflow.store import Store
@@ -194,7 +195,8 @@ async def check_queue(settings: Settings, model: str) -> QueueBusy | QueueFault 
     from reelflow.job.client import QueueClient
 
     if settings.api_key is None:
-        raise BadInput(f"The queue at {settings.queue_url} needs a key: set DECART_API_KEY.", field="DECART_API_KEY")
+        raise BadInput(f"The queue at {shown(settings.queue_url)} needs a key: set DECART_API_KEY.",
+                       field="DECART_API_KEY")
     key: SecretStr = settings.api_key
     async with QueueClient(settings.queue_url, key, connect_timeout=settings.connect_timeout) as client:
         try:

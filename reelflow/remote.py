@@ -16,6 +16,7 @@ from reelflow.whole import written_whole
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)
 _WEB = ("http://", "https://")
+_SAME = {"s3a": "s3", "gcs": "gs"}
 _CHUNK = 1 << 20
 # Where a file is there whole or not at all, without our renaming it.
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "memory"})
@@ -47,8 +48,10 @@ def join(prefix: str, name: str) -> str:
 
 def place_of(address: str) -> str:
     """An address, or a folder's path, as it can be held against others."""
-    scheme, sign, rest = address.rpartition("://")
-    return f"{scheme.lower()}{sign}{rest.strip('/')}" if sign else str(Path(address).expanduser().resolve())
+    scheme, sign, rest = shown(address).rpartition("://")
+    if not sign or scheme.lower() == "file":
+        return str(Path(rest).expanduser().resolve())
+    return f"{_SAME.get(scheme.lower(), scheme.lower())}://{rest.strip('/')}"
 
 
 def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...]:

@@ -78,6 +78,10 @@ async def job_slot(run: Run) -> AsyncIterator[None]:
             ) from None
 
 
+# All clips of a batch wait for what a name stands for, and an estimate does: whoever wants longer than this is refused.
+_LONGEST_PAUSE = 30.0
+
+
 @task(task_run_name="resolve {name}", cache_policy=NO_CACHE)
 async def resolve_model(name: str) -> str:
     """Ask what a model's name stands for now; shows early whether the queue is there and takes the key.
@@ -103,8 +107,8 @@ async def _resolve(run: Run, name: str) -> str:
             return await run.client.resolve(name)
         except (QueueBusy, QueueFault) as trouble:
             # A connection that breaks, or a busy queue, says nothing yet, and asking costs nothing.
-            if pause is not None:
-                seconds = max(pause, trouble.retry_after or 0.0)
+            seconds = max(pause or 0.0, trouble.retry_after or 0.0)
+            if pause is not None and seconds <= _LONGEST_PAUSE:
                 get_run_logger().warning("%s Asking again in %.1f s.", trouble.message, seconds)
                 await asyncio.sleep(seconds)
             elif isinstance(trouble, QueueFault) and trouble.status is None:

@@ -17,6 +17,7 @@ from reelflow.errors import ReelflowError
 from reelflow.media.run import find_ffmpeg, run_ffmpeg
 from reelflow.models import Kind, Model
 from reelflow.preflight import check_queue
+from reelflow.remote import shown
 from reelflow.settings import Settings, read_settings
 
 Flag = Parameter(negative=(), show_default=False)
@@ -174,4 +175,4 @@ async def _queue(settings: Settings) -> tuple[str, bool | None, str]:
         trouble = error
     if trouble is not None:
         return "queue", False, trouble.message
-    return "queue", True, f"{settings.queue_url} answers and takes the key"
+    return "queue", True, f"{shown(settings.queue_url)} answers and takes the key"

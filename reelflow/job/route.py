@@ -13,6 +13,7 @@ import certifi
 
 from reelflow.errors import BadInput
 from reelflow.job.answers import line_of
+from reelflow.remote import shown
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 
@@ -37,11 +38,13 @@ class Route:
             url, parts = URL(base_url), urlsplit(base_url)
             host, _ = parts.hostname, parts.port
         except ValueError as error:
-            raise BadInput(f"The queue's address {base_url!r} can't be used ({line_of(str(error)).rstrip('.')}): check "
-                           "DECART_BASE_URL.", field="DECART_BASE_URL") from None
+            why = line_of(str(error)).rstrip(".")
+            raise BadInput(f"The queue's address {shown(base_url)!r} can't be used ({why}): check DECART_BASE_URL.",
+                           field="DECART_BASE_URL") from None
         if not host or url.scheme not in ("http", "https"):
             what = "names no host" if not host else "is neither http:// nor https://"
-            raise BadInput(f"The queue's address {base_url!r} {what}: check DECART_BASE_URL.", field="DECART_BASE_URL")
+            raise BadInput(f"The queue's address {shown(base_url)!r} {what}: check DECART_BASE_URL.",
+                           field="DECART_BASE_URL")
         is_here = host in _HERE
         return cls(
             str(url).rstrip("/"), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",

@@ -197,7 +197,7 @@ async def _beside(
         path = folder / f"{track.index}.srt"
         try:
             await run_ffmpeg(subtitle_arguments(source, track.index, path), ffmpeg=ffmpeg, timeout=timeout)
-        except (MediaStopped, MediaTimeout):
+        except MediaStopped:
             raise
         except MediaFailed:
             said.append(f"Subtitle track {track.index + 1} ({track.codec}) could not be read and was left away.")

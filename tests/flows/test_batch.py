@@ -204,7 +204,11 @@ async def test_a_queue_that_does_not_say_what_a_name_stands_for_is_asked_by_one_
         monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
         with pytest.raises(ClipsFailed, match=rf"0 of 4 completed, {told}.*The queue at {server.url} .*Run the same"):
             await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), window=window)
-    assert len(server.asked) == 3
+        assert len(server.asked) == 3
+        with pytest.raises(ClipsFailed, match=rf"The queue at {server.url} ") as estimated:
+            await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), window=window,
+                        estimate=True)
+    assert estimated.value.summary["status"] == "failed", "nobody knows what it would cost"
 
 
 async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
@@ -277,6 +281,8 @@ RESULTS = ("take1-restyle.mp4", "posters/take1.jpg")
     ("{clips}/*/*.mp4", "{clips}/out"), ("{clips}/o?t/*", "{clips}/out"), ("{clips}/*/*.mp4", "{clips}/link"),
     ("s3://bucket/in/*.mp4", "S3://bucket/in"), ("memory://bucket/in", "memory:///bucket/in/"),
     ("s3://bucket/*/*.mp4", "s3://bucket/out/"), ("s3://*/*.mp4", "s3://bucket"),
+    ("s3://me:old@bucket/in", "s3://bucket/in"), ("s3a://bucket/in/*.mp4", "s3://me:new@bucket/in"),
+    ("file://{clips}/*.mp4", "{clips}"),
 ])
 def test_results_where_the_clips_are_are_refused(clips: Path, sources: str, output: str) -> None:
     (clips / "link").symlink_to(clips.parent)
@@ -294,6 +300,13 @@ def test_results_that_a_pattern_does_not_take_may_lie_there(sources: str, output
     check_apart(sources, output, RESULTS, pictures=False)
 
 
+def test_a_recipe_s_output_is_held_against_a_pattern_however_it_is_written() -> None:
+    names = ("./made//take1.mp4",)
+    with pytest.raises(BadInput, match="be taken for clips the next time"):
+        check_apart("/f/made/*.mp4", "/f", names, pictures=False)
+    check_apart("/f/*/*/*.mp4", "/f", names, pictures=False)
+
+
 def test_batches_of_different_sources_share_no_folder_and_those_of_the_same_do(work_dir: Path) -> None:
     def folder(sources: str, output: str = "") -> str:
         return str(batch_folder(output, sources, "restyle").relative_to(work_dir / "batches"))
@@ -303,6 +316,7 @@ def test_batches_of_different_sources_share_no_folder_and_those_of_the_same_do(w
     assert len({*map(folder, apart), folder("/a/in", "s3://a/out"), folder("/a/in", "s3://b/out")}) == len(apart) + 2
     for one, same in (("/a/in/", "/a/in"), ("s3://a/in/", "S3://a/in"), ("s3://me:old@a/in", "s3://me:new@a/in")):
         assert folder(one) == folder(same)
+    assert "secret" not in folder("/a/in", "s3://me:secret@bucket/")
 
 
 @pytest.mark.parametrize("sources", ["/f/**/*.jpg", "/f/*/*.jpg", "/f/posters"])

@@ -247,10 +247,13 @@ async def test_an_address_goes_out_as_the_wire_has_it_whatever_is_written_in_it(
     assert server.asked[0].path.startswith("/a%20b/%C3%A4/v1/jobs/")
 
 
-@pytest.mark.parametrize("bad", ["ftp://queue.invalid", "http://[::1", "http://queue.invalid:99999", "queue.invalid"])
+@pytest.mark.parametrize("bad", [
+    "ftp://me:secret@queue.invalid", "http://[::1", "http://me:secret@queue.invalid:99999", "queue.invalid",
+])
 def test_an_address_that_no_form_could_go_to_is_refused(bad: str) -> None:
-    with pytest.raises(BadInput, match="DECART_BASE_URL"):
+    with pytest.raises(BadInput, match="DECART_BASE_URL") as refused:
         QueueClient(bad, SecretStr("k"))
+    assert "secret" not in refused.value.message
 
 
 @pytest.mark.parametrize("bad", ["http://me:secret@proxy.invalid:99999", "http://me:secret@proxy.invalid:abc", "http://"])
