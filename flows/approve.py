@@ -62,8 +62,6 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         is_fresh = order.refresh and bool(deployment.id)
         shown = await make_within(
             previewed, source, Order(overwrite=True, max_cost_usd=order.max_cost_usd, refresh=is_fresh))
-        if deployment.id:  # one that was kept has cost this run nothing
-            previews[previewed.model_dump_json()] = Decimal(str(shown["cost_usd"] or 0))
         await publish_plan(plan)
         told = "at an unknown price" if plan.cost_usd is None else f"for {plan.cost_usd:.4f} USD"
         jobs = f"{plan.purchases} job{'' if plan.purchases == 1 else 's'}, {plan.seconds:.1f} s"
