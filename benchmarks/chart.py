@@ -63,8 +63,10 @@ def draw_phases(outcomes: list[dict[str, Any]], target: Path) -> None:
             pen.rectangle((left, top + 36, left + wide, top + 70), _SHADES[place % len(_SHADES)])
             # What is too narrow for its name is named in the JSON.
             if wide > 60:
-                pen.text((left + 2, top + 76), name, _INK, ImageFont.load_default(14))
-                pen.text((left + 2, top + 94), f"{seconds:.2f} s", _FAINT, ImageFont.load_default(14))
+                # The last one's name is long, and ends where the bar does.
+                at, anchor = (left + 2, "la") if place < len(spans) - 1 else (left + wide, "ra")
+                pen.text((at, top + 76), name, _INK, ImageFont.load_default(14), anchor)
+                pen.text((at, top + 94), f"{seconds:.2f} s", _FAINT, ImageFont.load_default(14), anchor)
             left += wide
     target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target, optimize=True)
