@@ -42,9 +42,10 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# All benchmarks, some twenty minutes on two idle cores; one, and oftener: make bench ONLY=one_clip ROUNDS=5
+# A quick look at all benchmarks, under a quarter of an hour on two idle cores. One with all its rounds: make bench
+# ONLY=one_clip; all of them so, an hour: make bench FULL=1; another number of rounds: ROUNDS=3
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # The site, into site/. MkDocs and its theme are installed here, since only this needs them. A dead link fails, though not
 # with --quiet, which keeps warnings from --strict too.

@@ -1,4 +1,8 @@
-"""`make bench`, or `python -m benchmarks [NAME…]`: run, print the table, write JSON and pictures to `results/`."""
+"""`make bench`, or `python -m benchmarks [NAME…]`: run, print the table, write JSON and pictures to `results/`.
+
+One that is named has all its rounds, behind a warm-up. Where none is named, all are looked at within a quarter of an
+hour: the long ones in one round, without a warm-up; with `--full` each has all of its own.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,11 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     """Run what is asked for; 1 where a limit was missed."""
-    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("names", nargs="*", help="benchmarks; all, if none is named")
     options.add_argument("--rounds", type=int, help="rounds in place of each benchmark's own number")
+    options.add_argument("--full", action="store_true", help="all rounds, and a warm-up, where all are run: an hour")
     options.add_argument("--results", type=Path, default=RESULTS)
     asked = options.parse_args()
     if unknown := set(asked.names) - set(NAMES):
@@ -41,11 +47,12 @@ def main() -> None:
     if asked.rounds is not None and asked.rounds < 1:
         options.error(f"--rounds {asked.rounds}: at least one is needed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    outcomes = [_measured(name, asked.rounds) for name in asked.names or NAMES]
-    machine = describe_machine()
+    quick = not asked.names and not asked.full
     asked.results.mkdir(parents=True, exist_ok=True)
-    for outcome in outcomes:
-        _write(asked.results, outcome, machine)
+    machine, outcomes = describe_machine(), []
+    for name in asked.names or NAMES:
+        outcomes.append(_measured(name, asked.rounds, quick=quick))
+        _write(asked.results, outcomes[-1], machine)
     table = as_text(outcomes)
     _say(f"\n{table}\n{checks_as_text(outcomes)}\n{json.dumps(machine)}")
     known = [json.loads(path.read_text("utf-8")) for name in NAMES if (path := asked.results / f"{name}.json").exists()]
@@ -55,12 +62,12 @@ def main() -> None:
     sys.exit(any(result.reached is False for outcome in outcomes for result in outcome.results))
 
 
-def _measured(name: str, rounds: int | None) -> Outcome:
+def _measured(name: str, rounds: int | None, *, quick: bool) -> Outcome:
     began = time.monotonic()
     kept = ROOT / ".bench"
     with Room(Path(tempfile.mkdtemp(prefix="reelflow-bench-")), kept) as room:
         made: Benchmark = importlib.import_module(f"benchmarks.{name}").benchmark(room)
-        outcome = run(made, rounds=rounds, tell=_say)
+        outcome = run(made, rounds=rounds, quick=quick, tell=_say)
     _say(f"{name}: {time.monotonic() - began:.0f} s in all")
     return outcome
 

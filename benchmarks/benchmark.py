@@ -38,7 +38,9 @@ class Row:
 class Benchmark:
     """A benchmark that is set up: its sides in the order in which they take turns, ours first.
 
-    `look` is called once after the last round, and gives facts about what both sides have handed over.
+    `rounds` come after a warm-up; `quick_rounds` are those of a quick look at all benchmarks, which has no time for
+    more, nor for a warm-up. `look` is called once after the last round, and gives facts about what both sides have
+    handed over.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Benchmark:
     sides: Mapping[str, Side]
     rows: tuple[Row, ...]
     rounds: int = 5
-    warm_up: bool = True
+    quick_rounds: int | None = None
     look: Callable[[], list[dict[str, Any]]] | None = None
     notes: tuple[str, ...] = ()
 
@@ -74,18 +76,26 @@ class Outcome:
     title: str
     figures: dict[str, list[dict[str, float]]]
     results: list[Result]
+    warmed_up: bool
     checks: list[dict[str, Any]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
 
-def run(benchmark: Benchmark, *, rounds: int | None = None, tell: Callable[[str], None]) -> Outcome:
-    """Warm up, then let the sides take turns, A B A B, so that what slows the machine down slows down both."""
-    if benchmark.warm_up:
+def run(
+    benchmark: Benchmark, *, rounds: int | None = None, quick: bool = False, tell: Callable[[str], None]
+) -> Outcome:
+    """Warm up, then let the sides take turns, A B A B, so that what slows the machine down slows down both.
+
+    `rounds` is in place of the benchmark's own number. A `quick` run is the benchmark's few rounds without a warm-up,
+    where it has such.
+    """
+    few = benchmark.quick_rounds if quick else None
+    if few is None:
         for name, side in benchmark.sides.items():
             tell(f"{benchmark.name}: warming up, {name}")
             side()
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in benchmark.sides}
-    for number in range(1, (rounds or benchmark.rounds) + 1):
+    for number in range(1, (rounds or few or benchmark.rounds) + 1):
         for name, side in benchmark.sides.items():
             found = dict(side())
             figures[name].append(found)
@@ -93,7 +103,7 @@ def run(benchmark: Benchmark, *, rounds: int | None = None, tell: Callable[[str]
             tell(f"{benchmark.name}: round {number}, {name}: {told}")
     checks = benchmark.look() if benchmark.look is not None else []
     return Outcome(benchmark.name, benchmark.title, figures, [_measured(row, figures) for row in benchmark.rows],
-                   checks, benchmark.notes)
+                   few is None, checks, benchmark.notes)
 
 
 def _measured(row: Row, figures: Mapping[str, list[dict[str, float]]]) -> Result:

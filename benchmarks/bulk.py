@@ -31,7 +31,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("peak memory of the whole process, against the SDK", "peak", None, "SDK"),
             Row("wall, against the SDK", "wall", None, "SDK"),
             Row("CPU, against the SDK", "cpu", None, "SDK"),
-        ), rounds=3, warm_up=False,
+        ), quick_rounds=2,
     )
 
 

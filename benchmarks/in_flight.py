@@ -38,7 +38,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("median time from done to noticed", "noticed_after", 1.2, unit="s"),
             Row("the same, of the SDK", "noticed_after", None, ours="SDK gather", unit="s"),
             Row("wall, against the SDK", "wall", None, "SDK gather"),
-        ), rounds=2, warm_up=False,
+        ), quick_rounds=1,
     )
 
 

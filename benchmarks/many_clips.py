@@ -56,7 +56,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("CPU in all, against the SDK", "cpu", None, "SDK gather"),
             Row("requests, against the SDK", "requests", None, "SDK gather"),
         ),
-        rounds=2, warm_up=False, look=partial(_look, room, made),
+        quick_rounds=1, look=partial(_look, room, made),
     )
 
 

@@ -53,7 +53,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("wall, against one command with our presets", "wall", None, "one command, our presets"),
             Row("CPU in all, against three commands", "cpu", None, "three commands"),
         ),
-        rounds=2, warm_up=False, look=partial(_look, room, clip, made),
+        quick_rounds=1, look=partial(_look, room, clip, made),
     )
 
 

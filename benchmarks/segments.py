@@ -42,7 +42,7 @@ def benchmark(room: Room) -> Benchmark:
             Row("wall, against one segment after another", "wall", 0.3, "segment after segment"),
             Row("ffmpeg's CPU, against one segment after another", "ffmpeg_cpu", None, "segment after segment"),
         ),
-        rounds=2, warm_up=False, look=partial(_look, room, clip, made),
+        quick_rounds=1, look=partial(_look, room, clip, made),
     )
 
 

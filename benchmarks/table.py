@@ -20,7 +20,7 @@ def as_markdown(outcomes: Iterable[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(_HEAD) + " |", "|---" * len(_HEAD) + "|"]
     for outcome in outcomes:
         for found in outcome["results"]:
-            cells = (outcome["name"], *_cells(Result(**found)))
+            cells = (outcome["name"], *_cells(Result(**found), warmed_up=outcome["warmed_up"]))
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -37,15 +37,15 @@ def checks_as_text(outcomes: Iterable[Outcome]) -> str:
 
 
 def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    return [(outcome.name, *_cells(result)) for result in outcome.results]
+    return [(outcome.name, *_cells(result, warmed_up=outcome.warmed_up)) for result in outcome.results]
 
 
-def _cells(result: Result) -> tuple[str, ...]:
+def _cells(result: Result, *, warmed_up: bool) -> tuple[str, ...]:
     unit = f" {result.unit}" if result.unit not in ("", "x") else result.unit
     must = "" if result.limit is None else f"{'≥' if result.is_least else '≤'} {result.limit:g}{unit}"
     said = {True: "yes", False: "MISSED", None: ""}[result.reached]
     return (result.what, f"{result.median:.3g}{unit}", f"{result.least:.3g} … {result.most:.3g}",
-            str(len(result.rounds)), must, said)
+            f"{len(result.rounds)}{'' if warmed_up else ', cold'}", must, said)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -26,19 +26,28 @@ def side(name: str, walls: Iterator[float], turns: list[str]) -> Side:
     return once
 
 
-def measured(*, rounds: int | None = None) -> tuple[Outcome, list[str]]:
+def measured(*, quick: bool = False) -> tuple[Outcome, list[str]]:
     turns: list[str] = []
     sides = {"reelflow": side("reelflow", iter([9.0, 1.0, 2.0, 6.0]), turns),
              "script": side("script", iter([9.0, 2.0, 8.0, 4.0]), turns)}
     rows = (Row("wall, against the script", "wall", 0.4, "script"), Row("wall", "wall", 2.0, unit="s"),
             Row("at least", "wall", 1.5, unit="s", least=True))
-    return run(Benchmark("one", "One of them", sides, rows, rounds=3), rounds=rounds, tell=lambda _: None), turns
+    one = Benchmark("one", "One of them", sides, rows, rounds=3, quick_rounds=2)
+    return run(one, quick=quick, tell=lambda _: None), turns
 
 
 def test_sides_take_turns_after_a_warm_up_that_does_not_count() -> None:
     outcome, turns = measured()
     assert turns == ["reelflow", "script"] * 4
     assert [found["wall"] for found in outcome.figures["reelflow"]] == [1.0, 2.0, 6.0]
+
+
+def test_a_quick_look_has_few_rounds_and_no_warm_up_and_its_table_says_so() -> None:
+    outcome, turns = measured(quick=True)
+    assert turns == ["reelflow", "script"] * 2
+    assert [found["wall"] for found in outcome.figures["reelflow"]] == [9.0, 1.0]
+    assert "  2, cold  " in as_text([outcome])
+    assert "cold" not in as_text([measured()[0]])
 
 
 def test_a_ratio_is_that_of_a_round_and_its_median_is_held_against_the_limit() -> None:
