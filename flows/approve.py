@@ -16,10 +16,11 @@ from flows.asked import asked
 from flows.film import make_within, plan_films
 from flows.order import Order
 from reelflow.compile import compile_recipe
-from reelflow.errors import Declined, Unapproved
+from reelflow.errors import BadInput, Declined, Unapproved
 from reelflow.lineage import Stage
+from reelflow.models import ModelTable
 from reelflow.plan import Plan
-from reelflow.preflight import check_first, check_total, read_limit
+from reelflow.preflight import check_first, check_models, check_total, read_limit
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
 from reelflow.settings import read_settings
@@ -68,8 +69,8 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
         if not deployment.id:
             raise Unapproved(f"The preview lies at {shown['output']}. The whole is {jobs} {told}: look at it, and run "
                              "the same again with --yes.")
-        answer = await asked(Approval.with_initial_data(description=_question(shown, jobs, told)),
-                             key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
+        answer = await _answered(recipe, _question(shown, jobs, told), settings.model_table,
+                                 key=f"approve-{_digest(recipe, plan, shown)}-{round_}")
         if answer.decision == "refuse":
             raise Declined("A person has seen the preview and refused the run: nothing more is bought.")
         if prompt := answer.prompt.strip():
@@ -81,6 +82,21 @@ async def approved(recipe: Recipe, source: str, order: Order, *, already: bool) 
             await check_first(plan, limit, settings, refresh=order.refresh or bool(prompt), besides_usd=besides)
             return recipe
     raise AssertionError("the rounds end by an answer")
+
+
+async def _answered(recipe: Recipe, question: str, models: ModelTable, *, key: str) -> Approval:
+    """What a person answers; asked again where the model does not take the prompt that is written."""
+    told = question
+    for again in itertools.count():
+        answer = await asked(Approval.with_initial_data(description=told), key=f"{key}-anew-{again}" if again else key)
+        if answer.decision != "refuse" and (prompt := answer.prompt.strip()):
+            try:
+                check_models(with_prompt(recipe, prompt), models)
+            except BadInput as refusal:
+                told = f"**{refusal.message}**\n\n{question}"
+                continue
+        return answer
+    raise AssertionError("the questions end by an answer")
 
 
 def _besides_usd(previews: Mapping[str, Decimal], previewed: Recipe, *, is_whole: bool) -> Decimal:

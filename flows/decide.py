@@ -13,6 +13,7 @@ from flows.asked import asked
 from reelflow.errors import BadInput, Decided, LedgerFault, SubmitUnknown
 from reelflow.job.decision import decide_as_seen
 from reelflow.job.entry import State
+from reelflow.report import plain
 from tasks.folded import is_folded
 from tasks.run import Run
 
@@ -46,7 +47,7 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
     if entry.purchase != unknown.purchase or entry.state not in (State.SENT, State.UNKNOWN):
         return
     told = (
-        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n{unknown.message}\n\n"
+        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n{plain(unknown.message)}\n\n"
         "Look at your account with the queue, then choose:\n\n"
         "- `adopt` with the job's id: it is there; wait for it and pay nothing more\n"
         "- `resubmit`: it is not there, or you accept to pay twice\n"
@@ -62,7 +63,7 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
         try:
             await decide_as_seen(run.ledger, entry, answer.decision, job_id=answer.job_id)
         except BadInput as refusal:
-            told = f"**{refusal.message}**\n\n{told}"
+            told = f"**{plain(refusal.message)}**\n\n{told}"
             continue
         except Decided as meanwhile:
             get_run_logger().warning("%s", meanwhile.message)

@@ -52,7 +52,7 @@ async def pipeline(
         preview_seconds: First run the first model on so many seconds, and ask a person before the whole is bought.
         estimate: Plan and price only; buy nothing.
         refresh: Buy again what was already bought and kept.
-        strict: Take a warning about the film (damage, a changed rate, lost HDR) as an error.
+        strict: Take a warning about the film (damage, a changed rate, HDR, bits or fields that are lost) as an error.
         approve: Go on without asking, where the recipe asks for a preview.
     """
     asked = as_asked(load_recipe(recipe), preview_seconds=preview_seconds, strict=strict)

@@ -60,7 +60,7 @@ async def tryon(
         max_cost_usd: Refuse, before anything is bought, where the run would cost more than this many USD.
         estimate: Plan and price only; buy nothing.
         refresh: Buy again what was already bought and kept.
-        strict: Take a warning about the film (damage, a changed rate, lost HDR) as an error.
+        strict: Take a warning about the film (damage, a changed rate, HDR, bits or fields that are lost) as an error.
     """
     step = make_step(
         "tryon", model=model, prompt=prompt, reference_image=path_of(reference_image), seed=seed,

@@ -160,7 +160,8 @@ class Works:
             note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):
-                path = bought.path or await fetch_result(bought, about_seconds=expected, title=title)
+                path = bought.path or await fetch_result(
+                    bought, about_seconds=expected, rate=job.model.fps or 0, title=title)
         self._trail.came(job, made_of, path, bought.job_id)
         return path
 

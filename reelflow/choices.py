@@ -88,6 +88,17 @@ Time = Annotated[
 ]
 """Seconds, written as 2.5 or as 00:00:02.500."""
 
+
+def check_span(start: float | None, end: float | None, duration: float | None) -> None:
+    """Check that a span of seconds has one end, and something in it. Raises ValueError."""
+    if end is not None and duration is not None:
+        raise ValueError("give the end or the duration, not both: one follows from the other")
+    if duration is not None and duration <= 0:
+        raise ValueError("the duration is 0: there would be no film left")
+    if end is not None and end <= (start or 0.0):
+        raise ValueError(f"the end ({end:g} s) is not after the start ({start or 0:g} s): swap them")
+
+
 SIZES: dict[str, tuple[int, int]] = {
     "2160p": (3840, 2160), "1440p": (2560, 1440), "1080p": (1920, 1080), "720p": (1280, 720), "480p": (854, 480),
     "square": (1080, 1080), "vertical": (1080, 1920), "portrait": (1080, 1350),

@@ -35,13 +35,14 @@ from reelflow.plan import (
 )
 from reelflow.readiness import can_copy, comes_ready, is_ready
 from reelflow.recipe import Recipe
-from reelflow.shaping import plan_outputs, too_small
+from reelflow.shaping import check_large, plan_outputs, too_small
 from reelflow.step import Step
 from reelflow.strand import Strand, begin, narrow, shown_size, stored_size
 from reelflow.variants import Variants
 
 # Below this many bits a second a model's input loses what the model should see; a longer film goes out in pieces.
 _LEAST_BITS_PER_SECOND = 4_000_000
+_SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")  # Pillow's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,6 @@ class _Compiler:
             frame = self._jobs[-1].prepare.geometry.frame if self._jobs else None
             outputs = plan_outputs(recipe, self._source, strand.clip, frame, stem=self._known.stem,
                                    add=self._faults.append)
-        warnings = (*source_warnings(self._source), *self._doubts)
-        if recipe.strict and warnings:
-            raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
         if self._faults:
             raise recipe.refusal(self._faults)
         finish = Finish(
@@ -99,6 +97,10 @@ class _Compiler:
         finish = replace(finish, outputs=tuple(replace(one, copies=can_copy(finish, one)) for one in outputs))
         if faults := list(too_small(finish.outputs)):
             raise recipe.refusal(faults)
+        lost = () if all(output.copies for output in finish.outputs) else losses(self._source)
+        warnings = (*damages(self._source), *lost, *self._doubts)
+        if recipe.strict and warnings:
+            raise BadInput(f"{warnings[0]} Leave --strict away to go on all the same.", field="strict")
         return Plan(
             name=recipe.name, source=self._source, files=dict(self._known.files), jobs=tuple(self._jobs),
             finish=finish, warnings=warnings,
@@ -120,6 +122,7 @@ class _Compiler:
             return self._model(step, number, strand)
         assert isinstance(step, MediaStep)
         after = step.after(strand.clip, self._known.files)
+        check_large(after.size)
         op = Op(number, step, strand.clip, after)
         strand = replace(strand, titles=(*strand.titles, step.title()))
         if isinstance(step, Trim | Still) and isinstance(strand.feed, FromFilm) and not strand.ops:
@@ -230,6 +233,7 @@ class _Compiler:
         cell = step.cell(clips[0].size)
         below = step.below(cell)
         size = Size(cell.width * columns, (cell.height + below) * rows)
+        check_large(size)
         first = clips[0] if step.source else replace(clips[0], sounds=strand.clip.sounds)
         rate = max(clip.rate for clip in clips)
         clip = replace(first, size=size, rate=rate, sounds=strand.clip.sounds,
@@ -274,9 +278,20 @@ def _unreached(step: ModelStep, frames: int) -> list[str]:
     return [f"The path's point at frame {last} is never reached: {step.model} makes frames 0 to {frames - 1}."]
 
 
-def source_warnings(source: Probe) -> tuple[str, ...]:
-    """What a person should know of a source before anything is bought."""
-    made = [f"{source.path.name} is damaged: {what}." for what in source.damage]
+def damages(source: Probe) -> tuple[str, ...]:
+    """What is wrong with a source, which a person should know before anything is bought."""
+    return tuple(f"{source.path.name} is damaged: {what}." for what in source.damage)
+
+
+def losses(source: Probe) -> tuple[str, ...]:
+    """What a source has and a film that is made of it has not: models return neither, nor is it kept without one."""
+    made, name = [], source.path.name
     if source.colour.hdr:
-        made.append(f"{source.path.name} is HDR ({source.colour.hdr.upper()}); the finished film is not.")
+        made.append(f"{name} is HDR ({source.colour.hdr.upper()}); the finished film is not.")
+    elif source.bits > 8:
+        made.append(f"{name} has {source.bits} bits a colour; the finished film is made of 8.")
+    if source.interlaced:
+        made.append(f"{name} is interlaced; the finished film is progressive.")
+    if source.is_picture and source.pixels in _SEE_THROUGH:
+        made.append(f"{name} may be seen through in places; what is made of it is not.")
     return tuple(made)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,8 @@ async def find_kept(store: Store, work_dir: Path, key: str) -> KeptWork | None:
         paths = [await store.find(digest, suffix) for digest, suffix in kept["files"]]
         found = tuple(path for path in paths if path is not None)
         if len(found) == len(paths):
+            with contextlib.suppress(OSError):
+                os.utime(_place(work_dir, key))  # clearing goes by that
             return KeptWork(found, tuple(kept["warnings"]))
     return None
 

@@ -179,48 +179,6 @@ class ModelTable:
         return replace(known, name=name, rolling=row.rolling)
 
 
-def _kind(value: str) -> Kind:
-    for kind in Kind:
-        if kind.value == value:
-            return kind
-    raise ValueError(f"the kind {value!r} is not one of {', '.join(Kind)}")
-
-
-_PARSE: dict[str, Callable[[Any], Any]] = {
-    "kind": _kind, "width": int, "height": int, "fps": int, "max_bytes": int, "seconds": float, "max_seconds": float,
-    "usd": lambda value: Decimal(str(value)), "usd_480p": lambda value: Decimal(str(value)),
-    "resolutions": tuple, "self_anchor": bool,
-}
-
-
-def parse_row(name: str, row: Mapping[str, Any]) -> Model:
-    """A model row from the settings: `{"kind": "edit", "width": 1280, "height": 720, "fps": 24, "usd": "0.05"}`.
-
-    `like` in its place names a row of the table to start from. Raises BadInput that names the row and the field.
-    """
-    def refuse(what: str) -> BadInput:
-        return BadInput(f"The row {name!r} in REELFLOW_MODELS can't be used: {what}.", field="REELFLOW_MODELS")
-
-    values = dict(row)
-    like = values.pop("like", None)
-    base = ModelTable.standard()[str(like)] if like is not None else None
-    known = set(Model.__dataclass_fields__) - {"name", "rolling"}
-    if unknown := sorted(set(values) - known):
-        raise refuse(f"{unknown[0]!r} is not one of {', '.join(sorted(known))}")
-    if base is None and (missing := [field for field in ("kind", "width", "height") if field not in values]):
-        raise refuse(f"{missing[0]!r} is missing (or start from another row with \"like\")")
-    try:
-        values = {field: None if value is None else _PARSE.get(field, str)(value) for field, value in values.items()}
-    except (ValueError, TypeError, InvalidOperation) as error:
-        raise refuse(str(error)) from None
-    made = replace(base, name=name, rolling=False, **values) if base else Model(name=name, **{"fps": None, **values})
-    if made.kind is not Kind.IMAGE and not made.fps:
-        raise refuse("'fps' is missing")
-    if made.width < 16 or made.height < 16 or made.width % 2 or made.height % 2:
-        raise refuse(f"the frame {made.width}x{made.height} must be even and at least 16 pixels a side")
-    return made
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """A point of a motion's path: frame number (25 a second), and place in the picture, 0..1 from the top left."""

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reelflow.choices import Codec, FrameRate, FrameSize, Quality, Time
+from reelflow.choices import Codec, FrameRate, FrameSize, Quality, Time, check_span
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -20,6 +20,11 @@ class Part(BaseModel):
     start: Time = 0.0
     end: Time | None = None
     duration: Time | None = None
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        check_span(self.start, self.end, self.duration)
+        return self
 
 
 class Sheet(BaseModel):

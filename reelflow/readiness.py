@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reelflow.choices import Quality
 from reelflow.media.geometry import Geometry, Size
 from reelflow.media.outputs import choose_container
 from reelflow.models import Model
@@ -38,14 +39,16 @@ def _stored(feed: FromJob) -> Size:
 
 
 def can_copy(finish: Finish, output: Output) -> bool:
-    """Whether the source's pictures can be copied into an output: nothing is done to them at all."""
+    """Whether the source's pictures can be copied into an output: nothing is done to them at all, and a smaller file
+    is not asked for.
+    """
     feed = finish.pictures.feed
     return (
-        output.form is OutputForm.FILM and output.over is None
+        output.form is OutputForm.FILM and output.over is None and output.quality is not Quality.SMALL
         and isinstance(feed, FromFilm) and not finish.pictures.ops and not feed.span.trimmed
         and feed.film.shown == output.size == feed.film.upright and feed.film.sample_aspect == 1 and feed.film.turn == 0
         and not feed.film.mirrored and not feed.film.varies and not feed.film.damage and not feed.film.hidden
-        and feed.film.colour.hdr is None
+        and feed.film.colour.hdr is None and not feed.film.numbered
         and (output.first, output.frames, output.rate) == (0, feed.span.frames, feed.film.rate)
         and choose_container(Path(output.name)).takes(feed.film.codec, output.codec)
         and feed.film.first_time == feed.film.file_start

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,8 @@ async def find_receipt(work_dir: Path, ask: str, paths: Sequence[Path]) -> Recei
             dict(kept["report"]),
         )
         if receipt.paths == tuple(paths):
+            with contextlib.suppress(OSError):
+                os.utime(_place(work_dir, ask, paths))  # clearing goes by that
             return await asyncio.to_thread(_as_it_lies, receipt, set(kept.get("before", ())))
     return None
 

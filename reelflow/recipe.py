@@ -177,8 +177,11 @@ def plain_recipe(
     """
     keep = () if sound_track is None else (make_step("sound", keep=sound_track),)
     steps = [one for one in (trim, *keep, step) if one is not None]
-    output = OutputSpec(path="{stem}-{name}" + (".mp4" if is_film else ".png"), codec=codec, quality=quality)
-    recipe = Recipe(name=name, outputs=(output,), strict=strict).with_steps(steps)
+    try:
+        output = OutputSpec(path="{stem}-{name}" + (".mp4" if is_film else ".png"), codec=codec, quality=quality)
+        recipe = Recipe(name=name, outputs=(output,), strict=strict).with_steps(steps)
+    except ValidationError as error:
+        raise _refused(error, Recipe.model_fields) from None
     recipe._plain = True
     return recipe
 
@@ -192,13 +195,16 @@ def make_step(name: str, **given: Any) -> Step:
     try:
         return STEPS[name](**{field: value for field, value in given.items() if value is not None and value != ""})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        said = reworded(first, known=STEPS[name].model_fields)
-        if field:
-            raise BadInput(f"The {field} can't be used: {said}{'' if said.endswith('?') else '.'}",
-                           field=field) from None
-        raise BadInput(f"{said[:1].upper()}{said[1:]}.", field=None) from None
+        raise _refused(error, STEPS[name].model_fields) from None
+
+
+def _refused(error: ValidationError, known: Iterable[str]) -> BadInput:
+    """The first thing that can't be used, in a sentence; `known` are the fields that could be meant."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field, said = ".".join(str(part) for part in first["loc"]), reworded(first, known=known)
+    if field:
+        return BadInput(f"The {field} can't be used: {said}{'' if said.endswith('?') else '.'}", field=field)
+    return BadInput(f"{said[:1].upper()}{said[1:]}.", field=None)
 
 
 def make_trim(start: str | float | None, end: str | float | None, duration: str | float | None) -> Step | None:

@@ -178,7 +178,7 @@ class Report:
         if picture:
             lines += [f"![before and after]({picture})", ""]
         # A list, since a table in the UI cuts a long path off.
-        lines += [f"- **{name}:** {_plain(value)}" for name, value in self.rows()]
+        lines += [f"- **{name}:** {plain(value)}" for name, value in self.rows()]
         if self.phases:
             told = " · ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases.items())
             lines += ["", f"Phases: {told}"]
@@ -273,7 +273,7 @@ def _plain_value(one: Any) -> Any:
     return str(one) if isinstance(one, Path) else one
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text as it stands, in markdown: no tag, link or heading may come out of a prompt or a file name."""
     escaped = "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+!|~" else mark for mark in text)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")

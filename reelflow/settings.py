@@ -23,7 +23,8 @@ from pydantic_settings import (
 
 from reelflow.errors import BadInput
 from reelflow.legible import is_legible
-from reelflow.models import Model, ModelTable, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import Model, ModelTable
 from reelflow.wording import reworded
 
 DECART_URL = "https://api.decart.ai"

@@ -11,6 +11,7 @@ from reelflow.choices import read_size
 from reelflow.errors import BadInput, Fault
 from reelflow.media.clip import Clip
 from reelflow.media.geometry import Size, even
+from reelflow.media.opening import MAX_PIXELS
 from reelflow.media.outputs import FILM_SUFFIXES, choose_container, choose_encoding
 from reelflow.media.probe import Probe
 from reelflow.media.steps.still import Still
@@ -25,6 +26,16 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MOVING_SUFFIXES = (".webp", ".gif")
 _MOVING_FPS = Fraction(12)
 _SHEET_WIDTH = 1920
+_IDLE_FIELDS = {
+    OutputForm.FILM: ("at", "sheet"),
+    OutputForm.ANIMATION: ("at", "sheet", "codec"),
+    OutputForm.PICTURE: ("fps", "codec", "quality"),
+    OutputForm.SHEET: ("at", "fps", "codec", "quality", "size", "fit"),
+}
+_CALLED = {
+    OutputForm.FILM: "a film", OutputForm.ANIMATION: "a moving picture", OutputForm.PICTURE: "a picture",
+    OutputForm.SHEET: "a contact sheet",
+}
 
 
 def plan_outputs(
@@ -36,6 +47,8 @@ def plan_outputs(
     for number, spec in enumerate(wanted, 1):
         try:
             output = _shape(spec, spec.name(stem=stem, recipe=recipe.name), source, clip, frame)
+            _check_fields(spec, output)
+            check_large(output.size)
         except BadInput as error:
             add(Fault(f"output {number}", "", error.message, error.field))
             continue
@@ -45,6 +58,21 @@ def plan_outputs(
             output = replace(output, tags=source.tags, timecode=_timecode(recipe, output, source, clip))
         made.append(output)
     return tuple(made)
+
+
+def check_large(size: Size) -> None:
+    """Refuse pictures that would be made and could not be read again. Raises BadInput."""
+    if size.width * size.height > MAX_PIXELS:
+        raise BadInput(f"A picture of {size} can't be made: it may have {MAX_PIXELS / 1e6:.1f} million pixels, as "
+                       "many as 8192x4320.", field="size")
+
+
+def _check_fields(spec: OutputSpec, output: Output) -> None:
+    """Refuse what says nothing of an output of this form, and would be passed over. Raises BadInput."""
+    for name in _IDLE_FIELDS[output.form]:
+        if getattr(spec, name) != OutputSpec.model_fields[name].default:
+            raise BadInput(f"`{name}` is not for {_CALLED[output.form]}, which {output.name!r} is: leave it away, or "
+                           "give the output another name.", field=name)
 
 
 def too_small(outputs: Iterable[Output]) -> Iterator[Fault]:

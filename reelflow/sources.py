@@ -82,13 +82,18 @@ async def _download(address: str, target: Path, *, max_bytes: int, allow_private
     patience = aiohttp.ClientTimeout(sock_connect=10, sock_read=60)
     try:
         async with (
-            aiohttp.ClientSession(trace_configs=[watch], timeout=patience, auto_decompress=False) as session,
+            aiohttp.ClientSession(
+                trace_configs=[watch], timeout=patience, auto_decompress=False, headers={"Accept-Encoding": "identity"},
+            ) as session,
             session.get(address) as response,
         ):
             if response.status != 200:
                 kind = SourceFault if response.status >= 500 or response.status == 429 else BadInput
                 raise kind(f"{shown} answered {response.status} {response.reason}: check the address, and "
                                "whether it needs a login.", field="source")
+            if (packed := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
+                raise BadInput(f"{shown} comes packed ({packed}), though it was asked for as it is: name an address that "
+                               "gives the file itself.", field="source")
             with written_whole(target) as part, part.open("wb") as file:
                 copied = 0
                 async for chunk in response.content.iter_chunked(_CHUNK):
@@ -100,7 +105,10 @@ async def _download(address: str, target: Path, *, max_bytes: int, allow_private
                         )
                     await asyncio.to_thread(file.write, chunk)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise SourceFault(f"{shown} can't be fetched: {str(error) or type(error).__name__}.", field="source") from None
+        # The words of these hold the whole address, which may be signed.
+        is_telling = isinstance(error, aiohttp.InvalidURL | aiohttp.ClientResponseError)
+        why = type(error).__name__ if is_telling else str(error) or type(error).__name__
+        raise SourceFault(f"{shown} can't be fetched: {why}.", field="source") from None
 
 
 async def _refuse_private(_session: Any, _context: Any, step: Any) -> None:

@@ -174,7 +174,8 @@ class Store:
 
 
 def clear_notes(work_dir: Path, *, unused_for: float) -> Usage:
-    """Remove the notes of prepared films, and receipts, that were written so many seconds ago; says what was removed.
+    """Remove the notes of prepared films, and receipts, that were written or used last so many seconds ago; says what was
+    removed.
 
     Without its note a film is prepared again, and without its receipt a finished one is not known to be ours.
     """

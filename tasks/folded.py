@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task as prefect_task
+from prefect.client.schemas.objects import State
 from prefect.utilities.annotations import opaque, quote
 
 from reelflow.errors import ReelflowError, SourceFault
@@ -44,14 +45,15 @@ def is_folded() -> bool:
 def task(
     **options: Any,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
-    """Prefect's `task` with these options; inside `folding()` a plain call, tried again where a source may be back.
+    """Prefect's `task` with these options; inside `folding()` a plain call. Either is tried again, as its `retries` say,
+    for what may pass alone: an address that does not answer (SourceFault).
 
     An error that has no phase to come from is told to come from the task.
     """
     tries, pause = 1 + int(options.get("retries") or 0), float(options.get("retry_delay_seconds") or 0)
 
     def wrap(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-        whole = prefect_task(**options)(function)
+        whole = prefect_task(**options, retry_condition_fn=_may_pass)(function)
 
         async def once(*given: P.args, **named: P.kwargs) -> R:
             if not is_folded():
@@ -73,6 +75,10 @@ def task(
 
         return call
     return wrap
+
+
+async def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    return isinstance(await state.aresult(raise_on_failure=False), SourceFault)
 
 
 def _closed(value: Any) -> Any:

@@ -22,6 +22,7 @@ from reelflow.errors import (
     JobOverdue,
     QueueBusy,
     QueueFault,
+    QueueRefused,
     QueueUnreachable,
     ReelflowError,
     SubmitUnknown,
@@ -42,6 +43,8 @@ from tasks.run import Run, current_run
 
 # A worker that is killed gives its slots back after so long.
 LEASE_SECONDS = 60.0
+# A film of a few frames may come back with so many more and still be matched (media/matching.py).
+_MORE_FRAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,13 @@ async def _resolve(run: Run, name: str) -> str:
                 raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
             else:
                 raise
+        except KeyRefused:
+            raise
+        except QueueRefused:
+            # A model's own name stands for itself where the queue has no answer: a preview, say, that it does not list.
+            if run.settings.model_table.canonical(name) != name:
+                raise
+            return name
     raise AssertionError("the last try ends the loop")
 
 
@@ -184,15 +194,20 @@ async def poll_job(bought: Bought, *, title: str) -> None:
 
 
 @task(task_run_name="{title}: fetch {bought.job_id}", cache_policy=NO_CACHE)
-async def fetch_result(bought: Bought, *, about_seconds: float, title: str) -> Path:
-    """Bring the result into the store: whole, readable, and about as long as it should be."""
+async def fetch_result(bought: Bought, *, about_seconds: float, rate: int, title: str) -> Path:
+    """Bring the result into the store: whole, readable, and about as long as it should be, by its times or by its count
+    of frames at `rate` a second; 0 seconds for a picture.
+    """
     run = current_run()
 
     async def check(path: Path) -> float | None:
         async with run.looking:
             film = await probe(path)
-        # What can be matched by its frames is the finish's to decide; this is for what is no result at all.
-        if about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2:
+        # What can be matched is the finish's to decide, and models mislabel rates; this is for what is no result at all.
+        frames = about_seconds * rate
+        is_near = (about_seconds / 2 <= film.seconds <= about_seconds * 2
+                   or frames / 2 <= film.frames <= frames * 2 + _MORE_FRAMES)
+        if about_seconds and not is_near:
             raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "
                             f"{about_seconds:.2f} s were expected.")
         return film.seconds

@@ -8,15 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
 
 from reelflow.ahead import made_ahead, scenes_ahead
 from reelflow.destination import companions
-from reelflow.errors import MediaFailed, ReelflowError, SourceFault
+from reelflow.errors import MediaFailed, ReelflowError
 from reelflow.job.boundary import Boundary, reached
 from reelflow.kept import KeptWork, find_kept, keep, key_of, words_of
 from reelflow.measure import Found, Measure, What
@@ -49,14 +47,8 @@ POSTER_WIDTH = 480
 TellPiece = Callable[[int, Path], None]
 
 
-async def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Whether what went wrong with a source may be gone in a moment."""
-    return isinstance(await state.aresult(raise_on_failure=False), SourceFault)
-
-
 @task(
     task_run_name="find the source", cache_policy=NO_CACHE, timeout_seconds=4 * 3600, retries=2, retry_delay_seconds=2,
-    retry_condition_fn=_may_pass,
 )
 async def find_source(source: str, *, picture: bool = False) -> Path:
     """Bring the source onto this machine where it isn't, and say where it lies."""

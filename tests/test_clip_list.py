@@ -79,6 +79,14 @@ def test_a_row_of_csv_has_parameters_of_its_own(folder: Path) -> None:
     assert (step.prompt, step.seed) == ("noir, hard", 7)  # type: ignore[attr-defined]
 
 
+def test_what_a_clip_s_own_strictness_can_t_be_is_told_with_its_line(folder: Path) -> None:
+    (folder / "list.csv").write_text("source,prompt,strict\na.MOV,noir,yes\nb.mp4,noir,ja\n")
+    rows = read_rows(f"{folder}/list.csv", pictures=False)
+    assert make_clips(rows[:1], lambda own: job_recipe("restyle", own))[0].recipe.strict is True
+    with pytest.raises(BadInput, match=r"[Ll]ine 3.*strict can't be used: must be true or false"):
+        make_clips(rows, lambda own: job_recipe("restyle", own))
+
+
 def test_a_row_of_jsonl_may_hold_what_no_cell_can(folder: Path) -> None:
     (folder / "list.jsonl").write_text(
         '{"image": "still.png", "trajectory": [{"frame": 0, "x": 0, "y": 0}, {"frame": 9, "x": 1, "y": 1}]}\n')

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reelflow.errors import BadInput
-from reelflow.models import ModelTable, Point, check_form, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import ModelTable, Point, check_form
 from reelflow.settings import read_settings
 
 TABLE = ModelTable.standard()
@@ -69,10 +70,18 @@ def test_a_settings_row_replaces_the_table_s_price() -> None:
 @pytest.mark.parametrize(("row", "told"), [
     ({"kind": "edit", "width": 1280, "height": 720}, "'fps' is missing"),
     ({"kind": "edit"}, "'width' is missing"),
-    ({"kind": "sing", "width": 1280, "height": 720, "fps": 20}, "'sing'"),
+    ({"kind": "sing", "width": 1280, "height": 720, "fps": 20}, "kind: must be 'edit', 'tryon'"),
     ({"like": "lucy-2.5", "width": 1281}, "must be even"),
-    ({"like": "lucy-2.5", "colour": "red"}, "'colour' is not one of"),
-    ({"like": "lucy-2.5", "usd": "cheap"}, "REELFLOW_MODELS"),
+    ({"like": "lucy-2.5", "colour": "red"}, "colour: there is no such field"),
+    ({"like": "lucy-2.5", "usd": "cheap"}, "REELFLOW_MODELS can't be used: usd: must be a number"),
+    ({"like": "lucy-2.5", "usd": "-0.01"}, "usd: must be 0 or more"),
+    ({"like": "lucy-2.5", "usd": "NaN"}, "usd: must be a number"),
+    ({"like": "lucy-2.5", "fps": 29.97}, "fps: must be a whole number"),
+    ({"like": "lucy-2.5", "max_seconds": 0}, "max_seconds: must be more than 0"),
+    ({"like": "lucy-2.5", "max_bytes": 0}, "max_bytes: must be more than 0"),
+    ({"like": "lucy-2.5", "self_anchor": "false"}, "self_anchor: must be true or false"),
+    ({"like": "lucy-2.5", "resolutions": "720p"}, "resolutions: must be a list"),
+    ({"kind": "motion", "width": 1280, "height": 704, "fps": 25, "usd": "0.03"}, "'seconds' is missing"),
 ])
 def test_a_wrong_row_is_refused_with_its_field(row: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput, match=told):

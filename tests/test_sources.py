@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,19 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", f"{host}/clip.mp4")
             self.end_headers()
+        elif asked == "/round.mp4":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+        elif asked in ("/packs.mp4", "/always-packed.mp4"):
+            is_packed = asked == "/always-packed.mp4" or "gzip" in self.headers.get("Accept-Encoding", "")
+            body = gzip.compress(BODY) if is_packed else BODY
+            self.send_response(200)
+            if is_packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
         elif asked == "/cut.mp4":
             self.send_response(200)
             self.send_header("Content-Length", str(len(BODY)))
@@ -77,6 +91,20 @@ async def test_what_can_t_be_fetched_is_told(site: str, tmp_path: Path, ffmpeg: 
     with pytest.raises(BadInput, match=told):
         await stage(site + path, tmp_path, ffmpeg)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_site_that_packs_what_it_sends_is_asked_not_to(site: str, tmp_path: Path, ffmpeg: Path) -> None:
+    assert (await stage(f"{site}/packs.mp4", tmp_path, ffmpeg)).read_bytes() == BODY
+    with pytest.raises(BadInput, match=r"comes packed \(gzip\)"):
+        await stage(f"{site}/always-packed.mp4", tmp_path / "other", ffmpeg)
+
+
+async def test_a_signed_address_is_shown_without_its_signature_whatever_goes_wrong(
+    site: str, tmp_path: Path, ffmpeg: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"round\.mp4 can't be fetched: TooManyRedirects") as refused:
+        await stage(f"{site}/round.mp4?X-Amz-Signature=secret", tmp_path, ffmpeg)
+    assert "secret" not in str(refused.value)
 
 
 async def test_a_host_that_isn_t_there_is_told(tmp_path: Path, ffmpeg: Path) -> None:

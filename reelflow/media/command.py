@@ -226,7 +226,10 @@ def _copied(finish: Finish, target: Target, given: Given) -> Written:
     encoding = choose_encoding(Path(output.name), output.codec, output.quality)
     kept = {name: value for name, value in encoding.options.items() if name in ("f", "movflags", "tag:v")}
     options = kept | {"c:v": "copy", **BARE, **tag_options(output.tags, output.timecode)}
-    return with_tracks(finish, target, open_film(feed.film)["V:0"], options, given)
+    # The sound, which is heard from 0 on, comes by an input of its own.
+    begin = feed.span.begin
+    film = open_film(feed.film, **({"itsoffset": filters.number(-begin)} if begin else {}))
+    return with_tracks(finish, target, film["V:0"], options, given)
 
 
 def _finished_picture(finish: Finish, output: Output, reel: Reel) -> Any:

@@ -96,6 +96,9 @@ class SoundOut:
         if not self.copied:
             per_channel = 96_000 if self.codec == "aac" else 64_000
             made[f"b:a:{position}"] = per_channel * max(1, min(self.track.channels, 8))
+        if self.track.default and not self.copied:
+            # A copy keeps that by itself; of what goes through a filter ffmpeg takes the first track for it.
+            made[f"disposition:a:{position}"] = "default"
         if self.track.language:
             made[f"metadata:s:a:{position}"] = f"language={self.track.language}"
         return made

@@ -12,13 +12,13 @@ def changes_of(plan: Plan) -> tuple[str, ...]:
     """What was cut, padded and resampled, and what the steps in between did, each a sentence."""
     made: list[str] = []
     for job in plan.jobs:
-        made += _sent(job)
+        made += _sent(job, crops=plan.feed(job.number).crops)
     made += _steps(plan)
     made += _finished(plan)
     return tuple(dict.fromkeys(made))
 
 
-def _sent(job: Job) -> list[str]:
+def _sent(job: Job, *, crops: bool) -> list[str]:
     prepare, geometry, name = job.prepare, job.prepare.geometry, job.model.name
     made = []
     feed = prepare.pictures.feed
@@ -34,8 +34,9 @@ def _sent(job: Job) -> list[str]:
     elif prepare.how is How.AS_IT_IS:
         made.append(f"Sent to {name} as the model before had made it.")
     if geometry.is_padded:
-        made.append(f"Padded: fitted as {geometry.placed.size} into {name}'s frame of {geometry.frame}; the bars were "
-                    "cut away again.")
+        bars = "were cut away again" if crops else "are part of what came back"
+        made.append(f"Padded: fitted as {geometry.placed.size} into {name}'s frame of {geometry.frame}; the bars "
+                    f"{bars}.")
     elif geometry.taken.size != prepare.stored:
         made.append(f"Cropped: {geometry.taken.size} of {prepare.stored} were used, to fill {name}'s frame of "
                     f"{geometry.frame}.")

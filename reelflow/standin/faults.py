@@ -63,6 +63,7 @@ class Fault(StrEnum):
     FRAME_LESS = "frame-less", Act.JOB, "the result has a frame less"
     OTHER_RATE = "other-rate", Act.JOB, "the result has another rate and as many seconds"
     WRONG_LABEL = "wrong-label", Act.JOB, "the result has its frames, and says another rate"
+    FAR_LABEL = "far-label", Act.JOB, "the result has its frames, and says three times its rate"
     LONGER = "longer", Act.JOB, "the result is 3 % longer"
     SHORTER = "shorter", Act.JOB, "the result is 3 % shorter"
     ODD_SIZE = "odd-size", Act.JOB, "the result has another size and shape"

@@ -69,6 +69,7 @@ def _shape(order: Order, crooked: Fault | None) -> _Shape:
         Fault.FRAME_LESS: _Shape(max(1, frames - 1), order.fps, order.fps),
         Fault.OTHER_RATE: _Shape(max(1, round(order.seconds * other)), other, other),
         Fault.WRONG_LABEL: _Shape(frames, order.fps, other),
+        Fault.FAR_LABEL: _Shape(frames, order.fps, 3 * order.fps),
         Fault.LONGER: _Shape(frames + few, order.fps, order.fps, Fraction(frames + few, frames)),
         Fault.SHORTER: _Shape(max(1, frames - few), order.fps, order.fps, Fraction(max(1, frames - few), frames)),
         Fault.ODD_SIZE: _Shape(

@@ -395,6 +395,19 @@ async def test_another_prompt_makes_another_preview(
     assert (await probe(tmp_path / "out" / "a clip.mp4")).frames == 30
 
 
+async def test_a_prompt_that_the_model_does_not_take_is_asked_for_again(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    run = await preview(clip, tmp_path / "out", worker)
+    await answer_run(str(run.id), {"decision": "approve", "prompt": "x" * 1001})
+    run = await until(run, {"Running", *ENDED}, worker)
+    run = await until(run, {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Suspended", 1), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "approve", "prompt": ""})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 2), worker.read_text()[-3000:]
+
+
 async def test_an_approved_run_that_is_taken_up_again_finds_the_answer(
     worker: Path, queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ async def test_a_varying_film_comes_back_even_and_each_moment_in_its_place(tmp_p
 
 CROOKED = {
     "frame-more": "more than the", "frame-less": "less than the", "other-rate": "at ", "wrong-label": "labelled",
+    "far-label": "labelled",
     "longer": "more than the", "shorter": "less than the", "odd-size": None, "with-sound": "",
 }
 

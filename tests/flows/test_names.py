@@ -8,6 +8,7 @@ import pytest
 from scripted import answer, scripted
 
 from flows.restyle import restyle
+from reelflow.errors import QueueRefused
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -23,3 +24,14 @@ async def test_a_name_is_asked_about_again_where_the_queue_is_busy_and_not_befor
     assert (told["status"], len(server.asked)) == ("estimated", 3)
     for waited in ("is busy (429). Asking again in 1.0 s.", "is busy (503). Asking again in 2.0 s."):
         assert waited in caplog.text
+
+
+async def test_a_model_s_own_name_needs_no_answer_and_a_rolling_one_does(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(answer(404)) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        assert (await restyle(str(clip), prompt="noir", estimate=True))["status"] == "estimated"
+        with pytest.raises(QueueRefused, match="what the model lucy-restyle-latest stands for now"):
+            await restyle(str(clip), prompt="noir", model="lucy-restyle-latest", estimate=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reelflow.media.run import find_ffmpeg, run_ffmpeg
-from reelflow.models import Model, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import Model
 
 DEBIAN = Path("/usr/bin/ffmpeg")
 

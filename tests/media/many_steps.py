@@ -15,7 +15,8 @@ from reelflow.media.prepare import prepare
 from reelflow.media.probe import Probe, probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.media.segment import read_take
-from reelflow.models import ModelTable, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import ModelTable
 from reelflow.plan import How, Plan
 from reelflow.preflight import probe_files
 from reelflow.recipe import parse_recipe

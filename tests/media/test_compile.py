@@ -99,7 +99,10 @@ def test_a_recipe_that_leaves_the_pictures_alone_copies_them() -> None:
     for step, output in (({"rate": 25}, {"path": "a.mkv"}), ({"trim": {"end": 5}}, {"path": "a.mkv"})):
         assert not plan_for(step, outputs=[output]).finish.outputs[0].copies
     assert not plan_for(outputs=[{"path": "a.mp4", "codec": "hevc"}]).finish.outputs[0].copies
-    assert not plan_for(outputs=[{"path": "a.mp4", "size": "720p"}]).finish.outputs[0].copies
+    for more in ({"size": "720p"}, {"quality": "small"}):
+        assert not plan_for(outputs=[{"path": "a.mp4", **more}]).finish.outputs[0].copies
+    assert plan_for(outputs=[{"path": "a.mp4", "quality": "best"}]).finish.outputs[0].copies
+    assert not plan_for(source=replace(PHONE, numbered=True), outputs=[{"path": "a.mp4"}]).finish.outputs[0].copies
 
 
 def test_a_still_becomes_a_film_through_motion() -> None:
@@ -204,6 +207,58 @@ def test_what_comes_out_has_the_size_rate_and_part_that_is_asked_for() -> None:
 def test_the_model_of_a_rolling_name_is_what_it_stands_for_now() -> None:
     plan = plan_for({"edit": {"prompt": "x", "model": "lucy-latest"}}, resolved={"lucy-latest": "lucy-2.1"})
     assert (plan.jobs[0].resolved, plan.jobs[0].prepare.geometry.frame) == ("lucy-2.1", Size(1088, 624))
+
+
+def test_bits_and_fields_that_a_finished_film_has_not_are_told_but_where_its_pictures_are_copied() -> None:
+    fine = film(bits=10, pixels="yuv422p10le", interlaced=True)
+    told = ("in.mp4 has 10 bits a colour; the finished film is made of 8.",
+            "in.mp4 is interlaced; the finished film is progressive.")
+    assert plan_for({"restyle": "noir"}, source=fine).warnings == told
+    assert plan_for({"trim": {"duration": 2}}, source=fine).warnings == told
+    assert plan_for(source=fine, outputs=[{"path": "a.mkv"}]).warnings == ()
+
+
+def test_a_picture_that_can_be_seen_through_is_told() -> None:
+    asked = {"image": {"prompt": "noir"}}
+    assert plan_for(asked, source=replace(STILL, pixels="RGBA")).warnings == (
+        "in.mp4 may be seen through in places; what is made of it is not.",)
+    assert plan_for(asked, source=replace(STILL, pixels="RGB")).warnings == ()
+
+
+@pytest.mark.parametrize(("output", "told"), [
+    ({"path": "a.webp", "sheet": {"rows": 2}}, "`sheet` is not for a moving picture"),
+    ({"path": "a.mp4", "sheet": {"rows": 2}}, "`sheet` is not for a film"),
+    ({"path": "a.mp4", "at": "last"}, "`at` is not for a film"),
+    ({"path": "a.gif", "codec": "hevc"}, "`codec` is not for a moving picture"),
+    ({"path": "a.png", "fps": 12}, "`fps` is not for a picture"),
+    ({"path": "a.jpg", "quality": "small"}, "`quality` is not for a picture"),
+    ({"path": "a.jpg", "sheet": {}, "size": "720p"}, "`size` is not for a contact sheet"),
+])
+def test_a_field_that_says_nothing_of_an_output_is_refused(output: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadRecipe, match=told):
+        plan_for({"restyle": "noir"}, outputs=[output])
+
+
+@pytest.mark.parametrize(("steps", "output", "where"), [
+    ([{"restyle": "noir"}], {"path": "a.mp4", "size": "8192x8192"}, "output 1"),
+    ([{"restyle": "noir"}, {"resize": "8192x8192"}], {"path": "a.mp4"}, "step 2"),
+    ([{"restyle": "noir"}], {"path": "a.jpg", "sheet": {"columns": 1, "rows": 12}, "width": 8192}, "output 1"),
+])
+def test_pictures_that_nobody_could_read_again_are_refused_before_anything_is_bought(
+    steps: list[Any], output: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(BadRecipe, match="million pixels") as refused:
+        plan_for(*steps, outputs=[output])
+    assert where in str(refused.value)
+
+
+@pytest.mark.parametrize(("part", "told"), [
+    ({"start": 5, "end": 3}, "is not after the start"), ({"duration": 0}, "there would be no film left"),
+    ({"end": 3, "duration": 1}, "not both"),
+])
+def test_a_part_that_can_t_be_is_refused_as_the_recipe_is_read(part: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadRecipe, match=told):
+        parse_recipe({"steps": [{"restyle": "noir"}], "outputs": [{"path": "a.mp4", "clip": part}]})
 
 
 def test_a_strict_recipe_refuses_a_damaged_source() -> None:

@@ -193,7 +193,7 @@ async def test_a_killed_parent_takes_its_ffmpeg_along(
         sys.path.insert(0, sys.argv.pop())
         from one_job import finish, given, plan_of, prepare
         from reelflow.media.probe import probe
-        from reelflow.models import parse_row
+        from reelflow.model_row import parse_row
 
         async def main(room, ffmpeg, source, folder, sent):
             model = parse_row("small", {"kind": "edit", "width": 256, "height": 144, "fps": 20})

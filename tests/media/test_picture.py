@@ -18,7 +18,8 @@ from reelflow.media.command import Shot
 from reelflow.media.picture import write_poster
 from reelflow.media.probe import probe
 from reelflow.media.strip import make_strip, read_missing, write_small_poster
-from reelflow.models import Model, ModelTable, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import Model, ModelTable
 from reelflow.page.facts import moment_before
 
 

@@ -18,7 +18,8 @@ from reelflow.errors import BadInput, BadResult
 from reelflow.media.pieces import Piece, cut_at, cut_evenly
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
-from reelflow.models import Model, parse_row
+from reelflow.model_row import parse_row
+from reelflow.models import Model
 
 NTSC = Fraction(30000, 1001)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import av
 import pytest
+from many_steps import run_recipe
 from nasty import later, run
-from numbered import read_beeps, write_numbered
+from numbered import read_beeps, read_numbers, write_numbered
 from one_job import finish, plan_of, prepare
 from test_round_trip import check_beeps, check_numbers, there_and_back
 
@@ -229,3 +230,33 @@ async def test_a_track_is_not_left_away_because_somebody_has_ended_ffmpeg(
     with pytest.raises(MediaStopped):
         await finish(plan, await render(sent.path), work_dir / "done.mp4", ffmpeg=ended, timeout=20)
     assert not (work_dir / "done.mp4").exists()
+
+
+async def test_a_cut_film_still_opens_in_the_language_that_it_opened_in(
+    build: Path, ffmpeg: Path, work_dir: Path
+) -> None:
+    source = work_dir / "in.mkv"
+    run(ffmpeg, "-i", with_tracks(ffmpeg, work_dir, ".mkv"), "-map", "0:v", "-map", "0:a", "-c", "copy",
+        "-disposition:a:0", "0", "-disposition:a:1", "default", source)
+    assert [(sound.language, sound.default) for sound in (await probe(source)).sounds] == [
+        ("eng", False), ("fra", True)]
+    for name in ("out.mp4", "out.mkv"):
+        ran = await run_recipe([{"trim": {"start": 1}}], source, work_dir / name, ffmpeg=build,
+                               outputs=[{"path": name}])
+        assert [(sound.language, sound.default) for sound in ran.film.sounds] == [("eng", False), ("fra", True)]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+async def test_pictures_that_are_copied_and_begin_late_stay_with_their_sound(
+    suffix: str, build: Path, work_dir: Path
+) -> None:
+    source = write_numbered(work_dir / f"in{suffix}", frames=75, late=0.6, sound_late=0.6)
+    found = await probe(source)
+    assert found.first_time == found.file_start > 0.5
+    ran = await run_recipe([{"sound": {"volume": 0.5}}], source, work_dir / "out", ffmpeg=build,
+                           outputs=[{"path": "out.mkv"}])
+    assert ran.plan.finish.outputs[0].copies
+    assert [frame.number for frame in read_numbers(ran.path)] == list(range(75))
+    assert ran.film.first_time == pytest.approx(0, abs=0.03)
+    apart = [beep - found.first_time for beep in read_beeps(source)]
+    assert [beep - ran.film.first_time for beep in read_beeps(ran.path)] == pytest.approx(apart, abs=0.03)

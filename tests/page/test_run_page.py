@@ -13,10 +13,13 @@ import html5lib
 import pytest
 from over import Over
 
+from reelflow.choices import Keep
+from reelflow.compile import Known, compile_recipe
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
 from reelflow.media.strip import make_strip
 from reelflow.media.strip_command import strip_arguments
+from reelflow.models import ModelTable
 from reelflow.page.changes import changes_of
 from reelflow.page.facts import in_step, moment_before
 from reelflow.page.link import link_to
@@ -127,6 +130,14 @@ async def test_a_film_of_one_frame_has_a_strip_of_one_picture(over: Over) -> Non
 def test_what_was_done_is_told_once_and_in_order(over: Over) -> None:
     told = changes_of(over.plan)
     assert [one.partition(":")[0] for one in told] == ["Cut", "Padded", "Resampled", "Finished"]
+    assert "the bars were cut away again" in told[1]
+
+
+async def test_bars_that_stay_in_the_film_are_told_as_such(over: Over) -> None:
+    step = over.recipe.work[-1].model_copy(update={"size": Keep.MODEL})
+    recipe = over.recipe.with_steps([*over.recipe.work[:-1], step])
+    plan = compile_recipe(recipe, over.plan.source, Known(ModelTable.standard(), stem="in"))
+    assert "the bars are part of what came back" in changes_of(plan)[1]
 
 
 @pytest.mark.parametrize(("target", "page", "link"), [

@@ -160,7 +160,7 @@ async def crooked(work_dir: Path, ffmpeg: Path, media: Media, fault: str) -> Fil
 @pytest.mark.parametrize(("fault", "frames", "rate"), [
     ("frame-more", 9, 20), ("other-rate", 10, 24), ("with-sound", 8, 20), ("odd-size", 8, 20),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in (
-        ("frame-less", 7, 20), ("wrong-label", 8, 24), ("longer", 9, 20), ("shorter", 7, 20),
+        ("frame-less", 7, 20), ("wrong-label", 8, 24), ("far-label", 8, 60), ("longer", 9, 20), ("shorter", 7, 20),
     )),
 ])
 async def test_a_result_is_crooked(

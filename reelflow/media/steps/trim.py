@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from reelflow.choices import Time
+from reelflow.choices import Time, check_span
 from reelflow.errors import BadInput
 from reelflow.media import filters
 from reelflow.media.clip import Clip
@@ -36,12 +36,7 @@ class Trim(MediaStep):
 
     @model_validator(mode="after")
     def _one_end(self) -> Self:
-        if self.end is not None and self.duration is not None:
-            raise ValueError("give the end or the duration, not both: one follows from the other")
-        if self.duration is not None and self.duration <= 0:
-            raise ValueError("the duration is 0: there would be no film left")
-        if self.end is not None and self.end <= (self.start or 0.0):
-            raise ValueError(f"the end ({self.end:g} s) is not after the start ({self.start or 0:g} s): swap them")
+        check_span(self.start, self.end, self.duration)
         return self
 
     def title(self) -> str:
