@@ -47,7 +47,8 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
     if entry.purchase != unknown.purchase or entry.state not in (State.SENT, State.UNKNOWN):
         return
     told = (
-        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n{plain(unknown.message)}\n\n"
+        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n"
+        f"{plain(unknown.message)}\n\n"
         "Look at your account with the queue, then choose:\n\n"
         "- `adopt` with the job's id: it is there; wait for it and pay nothing more\n"
         "- `resubmit`: it is not there, or you accept to pay twice\n"

@@ -92,8 +92,8 @@ async def _download(address: str, target: Path, *, max_bytes: int, allow_private
                 raise kind(f"{shown} answered {response.status} {response.reason}: check the address, and "
                                "whether it needs a login.", field="source")
             if (packed := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
-                raise BadInput(f"{shown} comes packed ({packed}), though it was asked for as it is: name an address that "
-                               "gives the file itself.", field="source")
+                raise BadInput(f"{shown} comes packed ({packed}), and not as it is: name an address that gives "
+                               "the file itself.", field="source")
             with written_whole(target) as part, part.open("wb") as file:
                 copied = 0
                 async for chunk in response.content.iter_chunked(_CHUNK):

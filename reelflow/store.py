@@ -174,10 +174,10 @@ class Store:
 
 
 def clear_notes(work_dir: Path, *, unused_for: float) -> Usage:
-    """Remove the notes of prepared films, and receipts, that were written or used last so many seconds ago; says what was
-    removed.
+    """Remove the notes of prepared films, and receipts, that nobody has written or used for so many seconds.
 
-    Without its note a film is prepared again, and without its receipt a finished one is not known to be ours.
+    Says what was removed. Without its note a film is prepared again; without its receipt a finished one is not known to
+    be ours.
     """
     before, removed = time.time() - unused_for, []
     for path in (*work_dir.glob("phases/*/*.json"), *work_dir.glob("receipts/*.json")):

@@ -45,8 +45,8 @@ def is_folded() -> bool:
 def task(
     **options: Any,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]:
-    """Prefect's `task` with these options; inside `folding()` a plain call. Either is tried again, as its `retries` say,
-    for what may pass alone: an address that does not answer (SourceFault).
+    """Prefect's `task` with these options; inside `folding()` a plain call. Either is tried again, as its `retries`
+    say, for what may pass alone: an address that does not answer (SourceFault).
 
     An error that has no phase to come from is told to come from the task.
     """

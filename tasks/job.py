@@ -20,6 +20,7 @@ from reelflow.errors import (
     BadResult,
     JobFailed,
     JobOverdue,
+    KeyRefused,
     QueueBusy,
     QueueFault,
     QueueRefused,
@@ -203,7 +204,7 @@ async def fetch_result(bought: Bought, *, about_seconds: float, rate: int, title
     async def check(path: Path) -> float | None:
         async with run.looking:
             film = await probe(path)
-        # What can be matched is the finish's to decide, and models mislabel rates; this is for what is no result at all.
+        # What can be matched is the finish's to decide, whatever rate it says; this is for what is no result at all.
         frames = about_seconds * rate
         is_near = (about_seconds / 2 <= film.seconds <= about_seconds * 2
                    or frames / 2 <= film.frames <= frames * 2 + _MORE_FRAMES)

@@ -158,11 +158,13 @@ NASTY = (
     Nasty("upside-down.mkv", numbered(turn=180, frames=25), sounds=1, about={"turn": 180}),
     Nasty("interlaced.mpg", encoded(
         "-vf", "tinterlace=4,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-b:v", "2M",
-        picture="testsrc2=s=160x96:r=50:d=1.2"), size=(160, 96), frames=30, about={"interlaced": True}),
+        picture="testsrc2=s=160x96:r=50:d=1.2"), size=(160, 96), frames=30, warned="interlaced",
+        about={"interlaced": True}),
     Nasty("hdr-pq.mkv", encoded(
         "-vf", "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv",
         "-c:v", "ffv1"), warned="HDR", about={"bits": 10}),
-    *(Nasty(name, fields(packets), size=(160, 96), about={"interlaced": True}) for name, packets in (
+    *(Nasty(name, fields(packets), size=(160, 96), warned="interlaced", about={"interlaced": True})
+      for name, packets in (
         ("fields.ts", "each"), ("fields.mp4", "each"), ("fields.mkv", "each"), ("pairs-of-fields.ts", "both"),
         ("fields-and-frames.ts", "mixed"))),
     Nasty("hdr-hlg.mp4", encoded(

@@ -235,7 +235,7 @@ async def test_a_track_is_not_left_away_because_somebody_has_ended_ffmpeg(
 async def test_a_cut_film_still_opens_in_the_language_that_it_opened_in(
     build: Path, ffmpeg: Path, work_dir: Path
 ) -> None:
-    source = work_dir / "in.mkv"
+    source = work_dir / "french.mkv"
     run(ffmpeg, "-i", with_tracks(ffmpeg, work_dir, ".mkv"), "-map", "0:v", "-map", "0:a", "-c", "copy",
         "-disposition:a:0", "0", "-disposition:a:1", "default", source)
     assert [(sound.language, sound.default) for sound in (await probe(source)).sounds] == [
@@ -250,7 +250,7 @@ async def test_a_cut_film_still_opens_in_the_language_that_it_opened_in(
 async def test_pictures_that_are_copied_and_begin_late_stay_with_their_sound(
     suffix: str, build: Path, work_dir: Path
 ) -> None:
-    source = write_numbered(work_dir / f"in{suffix}", frames=75, late=0.6, sound_late=0.6)
+    source = write_numbered(work_dir / f"in{suffix}", frames=75, late=0.6, sound_late=0.7)
     found = await probe(source)
     assert found.first_time == found.file_start > 0.5
     ran = await run_recipe([{"sound": {"volume": 0.5}}], source, work_dir / "out", ffmpeg=build,
