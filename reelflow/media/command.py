@@ -228,7 +228,7 @@ def _copied(finish: Finish, target: Target, given: Given) -> Written:
     options = kept | {"c:v": "copy", **BARE, **tag_options(output.tags, output.timecode)}
     # The sound, which is heard from 0 on, comes by an input of its own.
     begin = feed.span.begin
-    film = open_film(feed.film, **({"itsoffset": filters.number(-begin)} if begin else {}))
+    film = open_film(feed.film, itsoffset=filters.number(-begin)) if begin else open_film(feed.film)
     return with_tracks(finish, target, film["V:0"], options, given)
 
 
