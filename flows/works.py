@@ -86,7 +86,7 @@ class Works:
 
     async def _prepared_and_brought(self, job: Job, takes: dict[int, Take]) -> list[Path | BaseException]:
         """What the job's films became, or what went wrong with each; pieces are sent while the rest is prepared."""
-        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
+        lengths = job.lengths
         sent, failed = [asyncio.get_running_loop().create_future() for _ in lengths], asyncio.Event()
         bringing = [
             asyncio.create_task(self._bring_when_there(job, path, seconds, index if len(lengths) > 1 else None,
@@ -146,9 +146,8 @@ class Works:
         """One wish, bought, waited for and fetched; not bought any more once what it is a piece of has `failed`."""
         run = self._run
         title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
-        cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
-        price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
+        price = Price(job.resolved, seconds, job.price(seconds), refresh=self._refresh, limit_usd=self._limit_usd)
         made_of = await self._trail.sent(job, sent)
         async with job_slot(run):
             if failed.is_set():
