@@ -16,7 +16,6 @@ from reelflow.errors import SubmitUnknown
 from reelflow.job.attempts import buy_until_done
 from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
-from reelflow.job.wire import Wish
 from reelflow.measure import Found, Measure, What
 from reelflow.media.command import Shot
 from reelflow.media.drawing import Take
@@ -51,14 +50,28 @@ class Works:
         self.commands: dict[str, list[list[str]]] = {}
 
     async def done(self) -> tuple[Plan, dict[int, Take]]:
-        """The plan as it is at last (a film that a model makes may be longer than foreseen), and every job's result."""
-        try:
-            takes = await self._takes_of(self._plan.finish.pictures)
-            return self._plan, takes
-        finally:
-            for task in self._takes.values():
-                task.cancel()
-            await asyncio.gather(*self._takes.values(), return_exceptions=True)
+        """The plan as it is at last (a film that a model makes may be longer than foreseen), and every job's result.
+
+        Where a reply was lost and a person can be asked, it goes on as that person decides.
+        """
+        while True:
+            try:
+                takes = await self._takes_of(self._plan.finish.pictures)
+                return self._plan, takes
+            except SubmitUnknown as unknown:
+                if not can_ask(self._run):
+                    raise
+                lost = unknown
+            finally:
+                for task in self._takes.values():
+                    task.cancel()
+                await asyncio.gather(*self._takes.values(), return_exceptions=True)
+                self._takes = {}
+            # Asked only now that nothing else of this run goes on. Prefect ends each task of a run that is suspended:
+            # what other pieces have bought would not be fetched. And a process that polls on shows signs of life behind
+            # the state, so that the run would be taken for dead when it ends.
+            await publish_report(note().with_error(lost))
+            await ask_person(self._run, lost)
 
     async def _takes_of(self, pictures: Pictures) -> dict[int, Take]:
         """What the jobs behind these pictures returned, by their number."""
@@ -86,7 +99,7 @@ class Works:
 
     async def _prepared_and_brought(self, job: Job, takes: dict[int, Take]) -> list[Path | BaseException]:
         """What the job's films became, or what went wrong with each; pieces are sent while the rest is prepared."""
-        lengths = [piece.frames / job.prepare.rate for piece in job.prepare.pieces] or [job.seconds]
+        lengths = job.lengths
         sent, failed = [asyncio.get_running_loop().create_future() for _ in lengths], asyncio.Event()
         bringing = [
             asyncio.create_task(self._bring_when_there(job, path, seconds, index if len(lengths) > 1 else None,
@@ -146,15 +159,14 @@ class Works:
         """One wish, bought, waited for and fetched; not bought any more once what it is a piece of has `failed`."""
         run = self._run
         title = f"{job.place} {job.step.name}" + (f", piece {piece}" if piece is not None else "")
-        cost = job.model.price(seconds, resolution=job.step.wish(job.model, sent).resolution)
         wish = job.step.wish(job.model, sent)
-        price = Price(job.resolved, seconds, cost, refresh=self._refresh, limit_usd=self._limit_usd)
+        price = Price(job.resolved, seconds, job.price(seconds), refresh=self._refresh, limit_usd=self._limit_usd)
         made_of = await self._trail.sent(job, sent)
         async with job_slot(run):
             if failed.is_set():
                 raise asyncio.CancelledError
             bought = await buy_until_done(
-                run.ledger, partial(_bought, run, wish, price, title), partial(_done, title=title),
+                run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
                 max_attempts=run.settings.max_attempts,
             )
             note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
@@ -192,15 +204,3 @@ def _reads(job: Job, source: Path) -> bool:
 async def _done(bought: Bought, *, title: str) -> None:
     with about(job=bought.job_id):
         await poll_job(bought, title=title)
-
-
-async def _bought(run: Run, wish: Wish, price: Price, title: str) -> Bought:
-    """The wish, bought; where a reply was lost and a person can be asked, as that person decides."""
-    while True:
-        try:
-            return await submit_job(wish, price, title=title)
-        except SubmitUnknown as unknown:
-            if not can_ask(run):
-                raise
-            await publish_report(note().with_error(unknown))
-            await ask_person(run, unknown)

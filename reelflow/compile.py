@@ -162,10 +162,7 @@ class _Compiler:
         prepare = self._prepare(step, model, strand, geometry)
         seconds = prepare.seconds if model.kind.source == "film" else float(model.seconds or 0)
         billed = sum(piece.frames for piece in prepare.pieces) / prepare.rate if len(prepare.pieces) > 1 else seconds
-        self._jobs.append(Job(
-            job_number, number, step, model, resolved, prepare, billed,
-            model.price(billed, resolution=step.wish(model, Path()).resolution),
-        ))
+        self._jobs.append(Job(job_number, number, step, model, resolved, prepare, billed))
         restored, crops = clip.sized(geometry.restored), geometry.is_padded and step.fit is Fit.PAD
         if step.size is Keep.MODEL:
             restored, crops = clip.sized(geometry.frame), False

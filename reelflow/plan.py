@@ -259,7 +259,7 @@ class Finish:
 class Job:
     """One thing that is bought (or several, where a film goes out in pieces): what is sent, and what is asked.
 
-    `place` is its step's number in the recipe. `seconds` are billed; `cost_usd` is None where the price is unknown.
+    `place` is its step's number in the recipe. `seconds` are billed.
     """
 
     number: int
@@ -269,7 +269,20 @@ class Job:
     resolved: str
     prepare: Prepare
     seconds: float
-    cost_usd: Decimal | None
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """The billed seconds of each thing that is bought for it."""
+        return tuple(piece.frames / self.prepare.rate for piece in self.prepare.pieces) or (self.seconds,)
+
+    def price(self, seconds: float) -> Decimal | None:
+        """USD for one of these; None where that is unknown."""
+        return self.model.price(seconds, resolution=self.step.wish(self.model, Path()).resolution)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """USD for all of it: each of what is bought is priced, and rounded, by itself."""
+        return sum_usd(map(self.price, self.lengths))
 
 
 @dataclass(frozen=True, slots=True)

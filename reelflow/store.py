@@ -93,6 +93,10 @@ class Store:
         """
         return await self.disk.do(path.stat().st_size, self._keep, path, leave)
 
+    async def keep_bytes(self, content: bytes, suffix: str) -> Kept:
+        """Write bytes into the store, as a file with that suffix."""
+        return await self.disk.do(len(content), self._keep_bytes, content, suffix)
+
     async def find(self, digest: str, suffix: str) -> Path | None:
         """The file of a digest, read through and found sound; None where it is missing or was damaged (and removed)."""
         return await asyncio.to_thread(self._find, self._place(digest, suffix), digest)
@@ -129,6 +133,14 @@ class Store:
             # Noted as used, but after the rest: that need not be on the disk.
             os.utime(file.fileno(), ns=(time.time_ns(), stat.st_mtime_ns))
         return Kept(digest, stat.st_size, place)
+
+    def _keep_bytes(self, content: bytes, suffix: str) -> Kept:
+        path = self.incoming(f"{uuid.uuid4().hex}{suffix}")
+        try:
+            path.write_bytes(content)
+            return self._keep(path, leave=False)
+        finally:
+            path.unlink(missing_ok=True)
 
     def _make_room(self, folder: Path) -> None:
         """Make a folder of ours, and make it outlast a power cut: once, for as long as it is there."""

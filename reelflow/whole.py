@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import hashlib
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from reelflow.errors import MediaStopped, OutputTaken
+from reelflow.job.holder import this_machine
 
 # A name of so many bytes leaves room in that of its part for who writes it.
 _LONGEST_SHOWN = 200
+# Nobody writes a file and brings no byte of it for a day.
+_SILENT_SECONDS = 86_400.0
+_PART = re.compile(r"\.(?:(?P<machine>[0-9a-f]{8})-)?(?P<pid>\d{1,9})-[0-9a-f]{8}\.part\Z")
 
 
 @contextlib.contextmanager
@@ -24,15 +31,16 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
     nothing was written: an ffmpeg that gets a signal before it has begun ends as if all were well.
 
     The name is its own in each run, so that two runs with the same target never write into one file. What a process
-    that was killed has left of the same target is removed.
+    that was killed has left of the same target is removed: at once where it ran on this machine, and where it can't be
+    looked for from here, as on a disk that machines share, once nothing was written for a day.
     """
     named = destination.name
     if len(os.fsencode(named)) > _LONGEST_SHOWN:
         named = hashlib.sha256(os.fsencode(named)).hexdigest()[:12]
     for left in destination.parent.glob(f".{glob.escape(named)}.*.part"):
-        if (writer := left.name.split(".")[-2].partition("-")[0]).isdecimal() and not _runs(int(writer)):
+        if _is_left(left):
             left.unlink(missing_ok=True)
-    part = destination.with_name(f".{named}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    part = destination.with_name(f".{named}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
         try:
@@ -63,6 +71,24 @@ def _put_in_place(part: Path, destination: Path) -> None:
     except OSError:  # it is taken, or the disk has no hard links
         check_free(destination)
         part.replace(destination)
+
+
+@functools.cache
+def _machine() -> str:
+    """This machine in the name of a part."""
+    return hashlib.sha256(this_machine().encode()).hexdigest()[:8]
+
+
+def _is_left(part: Path) -> bool:
+    """Whether who wrote a part is gone; that of an older reelflow does not say where that was."""
+    if (writer := _PART.search(part.name)) is None:
+        return False
+    if writer["machine"] == _machine():
+        return not _runs(int(writer["pid"]))
+    try:
+        return time.time() - part.stat().st_mtime >= _SILENT_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _runs(pid: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,22 @@ def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path: Path) -> None
             part.write_bytes(b"whole")
         assert sorted(path.name for path in tmp_path.iterdir()) == [going_on.name, "film.mp4"]
     assert not left.exists()
+
+
+@pytest.mark.parametrize("machine", ["0a1b2c3d-", ""])
+def test_what_another_machine_writes_is_left_alone_until_nothing_was_written_for_a_day(
+    machine: str, tmp_path: Path
+) -> None:
+    """Of one that says no machine, as before there were names of machines, nobody knows where it is written."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    target, others = tmp_path / "film.mp4", tmp_path / f".film.mp4.{machine}{ended.pid}-deadbeef.part"
+    for hours, stays in ((0, True), (23, True), (25, False)):
+        others.touch()
+        os.utime(others, (time.time() - hours * 3600,) * 2)
+        with written_whole(target) as part:
+            part.write_bytes(b"whole")
+        assert others.exists() == stays
 
 
 def test_a_name_may_be_as_long_as_the_disk_takes_it(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from reelflow.job.form import OnBytes
 from reelflow.job.holder import Watch
 from reelflow.job.ledger import Ledger, Taken
 from reelflow.job.lost import LostReplies, UnknownPolicy, undecided
+from reelflow.job.pictures import find_result
 from reelflow.job.submission import Bought, OnEvent, OnStanding, Submission, SubmitRule, picture_name
 from reelflow.job.wire import Wish
 from reelflow.models import Kind
@@ -120,8 +121,7 @@ async def _found(
     """What a row that isn't to be bought comes to; None where another run is at it."""
     assert entry.purchase is not None
     if entry.state is State.COMPLETED:
-        assert entry.output_digest is not None
-        path = await store.find(entry.output_digest, entry.suffix)
+        path = await find_result(ledger, store, entry)
         if path is None and entry.job_id is None:
             raise FetchFailed(
                 f"The picture that was bought on {entry.changed_at:%Y-%m-%d} is not in the store any more, and the "
@@ -162,7 +162,8 @@ async def _picture_that_came(ledger: Ledger, store: Store, entry: Entry, terms: 
             return None
         # It stays until the ledger knows: it can't be fetched again.
         kept = await store.keep(incoming, leave=True)
-        await ledger.completed(entry.purchase or "", digest=kept.digest, size_bytes=kept.size_bytes, seconds=None)
+        await ledger.completed(entry.purchase or "", digest=kept.digest, size_bytes=kept.size_bytes, seconds=None,
+                               picture=kept.path)
         incoming.unlink(missing_ok=True)
     return _bought(entry, terms, kept.path)
 

@@ -17,6 +17,7 @@ from reelflow.job.entry import Paid
 from reelflow.job.fetch import fetch
 from reelflow.job.form import OnBytes
 from reelflow.job.ledger import Ledger
+from reelflow.job.pictures import find_result
 from reelflow.job.submission import STOPPED, Bought
 from reelflow.job.wait import OnStatusChange, wait_for_job
 from reelflow.job.wire import JobStatus
@@ -104,7 +105,7 @@ async def fetch_job(
     async with store.alone(name):
         entry = await ledger.find(bought.key)
         if entry.output_digest is not None and entry.purchase == bought.purchase:
-            path = await store.find(entry.output_digest, entry.suffix)
+            path = await find_result(ledger, store, entry)
             if path is not None:
                 return Collected(path, entry.output_digest, entry.output_seconds)
         job_id = _job_id(client, bought)

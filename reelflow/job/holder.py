@@ -24,7 +24,7 @@ def new_holder() -> str:
 def is_gone(holder: str) -> bool:
     """Whether the holder's process provably does not run any more; False where that can't be seen from here."""
     machine, pid, began, _ = holder.rsplit("/", 3)
-    if machine != _machine():
+    if machine != this_machine():
         return False
     if Path("/proc/self/stat").exists():
         return _began(int(pid)) != began
@@ -57,12 +57,12 @@ class Watch:
 @functools.cache
 def _this_process(pid: int) -> str:
     """Machine, process and when it began; by its id, which a fork of it does not share."""
-    return "/".join((_machine(), str(pid), _began(pid) or ""))
+    return "/".join((this_machine(), str(pid), _began(pid) or ""))
 
 
 @functools.cache
-def _machine() -> str:
-    """This machine since it was started, as far as process ids have one meaning in it (a container has its own)."""
+def this_machine() -> str:
+    """A name for this machine since it was started, as far as process ids mean the same in it (a container is one)."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"

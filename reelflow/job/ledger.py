@@ -36,6 +36,7 @@ import sqlalchemy as sa
 from reelflow.errors import BadInput, Decided, LedgerFault
 from reelflow.job.claim import LOST, decide
 from reelflow.job.entry import Claim, Entry, Intent, Purchase, State, Terms
+from reelflow.job.pictures import keep_picture, picture_of
 from reelflow.job.prepared import Prepared
 from reelflow.job.rows import OPEN, as_entry, entries_query, is_held_as, move, now, read_entry
 from reelflow.job.schema import address_of, database_errors, purchases, reason_of, version, wishes
@@ -59,6 +60,7 @@ class Ledger:
 
     def __init__(self, address: sa.URL, patience: float) -> None:
         self._address, self._patience = address, patience
+        self._is_file = address.drivername == "sqlite"
         self._transactions: Transactions
 
     @classmethod
@@ -131,25 +133,35 @@ class Ledger:
         logger.warning("Purchase %s: %s", purchase, note)
 
     async def completed(
-        self, purchase: str, *, digest: str, size_bytes: int, seconds: float | None, stand_in: bool = False
+        self, purchase: str, *, digest: str, size_bytes: int, seconds: float | None, stand_in: bool = False,
+        picture: Path | None = None,
     ) -> None:
-        """Write down that the result lies in the store; `seconds` is what it really lasts, and so costs."""
+        """Write down that the result lies in the store; `seconds` is what it really lasts, and so costs.
+
+        `picture` is where an edited picture lies, of which the queue keeps none: see `pictures`.
+        """
         def write(connection: sa.Connection) -> None:
             row = _PURCHASE.row(connection, {"of": purchase})
             assert row is not None
             cost = row["cost"]
             if cost is not None and seconds is not None and row["seconds"] > 0:
                 cost = cost * Decimal(str(seconds)) / Decimal(str(row["seconds"]))
-            move(
+            moved = move(
                 connection, purchase, State.COMPLETED, tuple(State), output_seconds=seconds,
                 # One that was cleared away and is fetched again ended when it came first.
                 ended_at=row["ended_at"] if row["state"] is State.COMPLETED else now(),
                 output_cost=cost, output_digest=digest, output_bytes=size_bytes,
                 stand_in=int(stand_in or row["stand_in"]), note="",
             )
+            if moved and picture is not None and not self._is_file:
+                keep_picture(connection, purchase, row["key"], picture)
 
         await self._begun(write)
         logger.info("Purchase %s is completed: %s.", purchase, digest[:12])
+
+    async def picture(self, purchase: str) -> bytes | None:
+        """The bytes of the edited picture of a purchase, where machines share this ledger and it has them."""
+        return await self._begun(lambda connection: picture_of(connection, purchase))
 
     async def failed(self, purchase: str, note: str) -> None:
         """Write down that the queue says the job failed."""
@@ -261,8 +273,7 @@ class Ledger:
             return work(connection)
 
         # Each of SQLite's transactions is alone from its beginning.
-        is_alone = self._address.drivername == "sqlite"
-        return await self._begun(work if is_alone else lock_and_work)
+        return await self._begun(work if self._is_file else lock_and_work)
 
     async def _begun(self, work: Callable[[sa.Connection], _T]) -> _T:
         """A transaction, which is on the disk when this returns. Raises LedgerFault."""

@@ -129,6 +129,12 @@ claims = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
 )
 
+pictures = sa.Table(
+    "pictures", _tables,
+    sa.Column("purchase", sa.Text, sa.ForeignKey("purchases.id"), primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
 # One tuple of statements for each version, in words that both databases know. Never edited once released: add one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -162,6 +168,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX purchases_by_run",
         "CREATE INDEX purchases_by_run ON purchases (flow_run_id) WHERE flow_run_id IS NOT NULL",
     ),
+    # SQLite takes any name for a type, and has nothing in this table.
+    ("CREATE TABLE pictures (purchase TEXT PRIMARY KEY REFERENCES purchases (id), content BYTEA NOT NULL)",),
 )
 
 

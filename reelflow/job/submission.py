@@ -152,7 +152,7 @@ class Submission:
                 # What came stays where the next run looks for it until the ledger knows: it can't be fetched again.
                 kept = await self._store.keep(incoming, leave=True)
                 await self._ledger.completed(self._id, digest=kept.digest, size_bytes=kept.size_bytes, seconds=None,
-                                             stand_in=self._client.stand_in)
+                                             stand_in=self._client.stand_in, picture=kept.path)
                 incoming.unlink(missing_ok=True)
                 self._stands(State.COMPLETED)
                 return self._done(None, kept.path)

@@ -288,6 +288,23 @@ async def test_two_runs_that_ask_about_one_lost_reply_buy_one_job_more(
     assert queue.jobs_made == 2
 
 
+async def test_a_person_is_asked_about_the_lost_reply_of_a_piece_once_the_other_pieces_are_home(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
+) -> None:
+    queue.faults.add("drop-after-accept=1", "late-reply=1")
+    pieces = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "max_segment_seconds": 0.5}}],
+              "outputs": [{"path": "out.mp4"}]}
+    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=pieces, output=f"{tmp_path}/"),
+                      {"Suspended", *ENDED}, worker)
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        states = sorted(entry.state for entry in await ledger.entries())
+    assert (run.state_name, states) == ("Suspended", [State.COMPLETED, State.UNKNOWN]), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "resubmit"})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Completed", 3), worker.read_text()[-3000:]
+    assert (await probe(tmp_path / "out.mp4")).frames == 30
+
+
 @pytest.mark.parametrize(("answer", "jobs", "ends"), [
     ("adopt", 1, "Completed"), ("resubmit", 2, "Completed"), ("abandon", 1, "Failed"),
 ])

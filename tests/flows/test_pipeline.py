@@ -215,6 +215,18 @@ async def test_the_price_of_all_pieces_is_held_against_the_limit_before_the_firs
     assert queue.posts == 0
 
 
+async def test_a_limit_of_just_the_price_that_was_told_stops_no_film_before_its_last_piece(
+    queue: StandIn, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pieces of five frames, 22 a second: 0.0023 USD each, where ten frames as one film are 0.0045 USD."""
+    monkeypatch.setenv("REELFLOW_JOBS_AT_ONCE", "1")
+    asked = recipe({"trim": {"duration": 0.45}},
+                   {"restyle": {"prompt": "noir", "model": "small", "max_segment_seconds": 0.23}})
+    told = await pipeline(str(clip), asked, output=f"{tmp_path}/", estimate=True)
+    report = await pipeline(str(clip), asked, output=f"{tmp_path}/", max_cost_usd=told["cost_usd"])
+    assert (told["cost_usd"], report["status"], queue.jobs_made) == (0.0046, "completed", 2)
+
+
 async def test_a_preview_is_shown_and_nothing_more_is_bought_before_it_is_approved(
     queue: StandIn, clip: Path, tmp_path: Path
 ) -> None:

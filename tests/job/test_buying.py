@@ -141,6 +141,7 @@ async def test_a_picture_that_is_gone_from_the_store_is_not_bought_again_unasked
     wish = picture_wish(shop.media)
     bought = await shop.buy(wish)
     assert bought.path is not None
+    assert await shop.ledger.picture(bought.purchase) is None, "a ledger in a file keeps nothing twice"
     bought.path.unlink()
     with pytest.raises(FetchFailed, match="run with refresh to buy it again"):
         await shop.buy(wish)

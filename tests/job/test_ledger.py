@@ -19,7 +19,7 @@ from reelflow.job.decision import Decision, decide_as_seen, resolve_unknown
 from reelflow.job.entry import Intent, Limits, State, Terms
 from reelflow.job.holder import Watch, is_gone, new_holder
 from reelflow.job.ledger import Ledger, Taken
-from reelflow.job.schema import FILE_NAME, MIGRATIONS, purchases, version, wishes
+from reelflow.job.schema import FILE_NAME, MIGRATIONS, pictures, purchases, version, wishes
 
 INTENT = Intent(
     key="a" * 64, queue="q", base_url="http://q", stand_in=False, model="lucy-latest", resolved="lucy-2.6",
@@ -210,14 +210,32 @@ async def test_the_tables_are_what_the_migrations_make(work_dir: Path) -> None:
         assert connection.execute(sa.select(version.c.version)).scalars().all() == [len(MIGRATIONS)]
         return {
             name: {column["name"]: column["nullable"] for column in sa.inspect(connection).get_columns(name)}
-            for name in ("wishes", "purchases", "reelflow_ledger")
+            for name in ("wishes", "purchases", "pictures", "reelflow_ledger")
         }
 
     async with Ledger.open(None, work_dir=work_dir) as ledger:
         made = await ledger._transactions.run(read)
-    for table in (wishes, purchases, version):
+    for table in (wishes, purchases, pictures, version):
         meant = {column.name: bool(column.nullable) or bool(column.primary_key) for column in table.columns}
         assert made[table.name] == meant
+
+
+async def brought_up_to_date(url: str | None, work_dir: Path) -> None:
+    """A ledger of before there were pictures in it is opened, with what it holds."""
+    def make_older(connection: sa.Connection) -> None:
+        for statement in ("DROP TABLE pictures", "UPDATE reelflow_ledger SET version = 3"):
+            connection.execute(sa.text(statement))
+
+    async with Ledger.open(url, work_dir=work_dir) as ledger:
+        await ledger.claim(INTENT, TERMS)
+        await ledger._transactions.run(make_older)
+    async with Ledger.open(url, work_dir=work_dir) as ledger:
+        entry = await ledger.find(INTENT.key)
+        assert await ledger.picture(entry.purchase or "") is None
+
+
+async def test_a_ledger_of_an_older_version_gets_what_is_new(work_dir: Path) -> None:
+    await brought_up_to_date(None, work_dir)
 
 
 async def test_many_who_open_a_new_ledger_at_once_all_get_it(work_dir: Path) -> None:

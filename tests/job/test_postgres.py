@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,17 +18,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from buying import QUICK, TINY, film_wish
+from buying import QUICK, TINY, Shop, film_wish, picture_wish
 from processes import run
 from pydantic import SecretStr
 from scripted import answer, scripted
-from test_ledger import INTENT, decided_at_once, decided_twice
+from test_ledger import INTENT, brought_up_to_date, decided_at_once, decided_twice
 
-from reelflow.errors import BadInput, OverBudget
+from reelflow.errors import BadInput, FetchFailed, LedgerFault, OverBudget
 from reelflow.job.boundary import Boundary
 from reelflow.job.buy import buy
 from reelflow.job.client import QueueClient
-from reelflow.job.entry import Limits, State, Terms, spend_of
+from reelflow.job.entry import Limits, Paid, State, Terms, spend_of
 from reelflow.job.ledger import Ledger
 from reelflow.job.schema import MIGRATIONS, version
 from reelflow.standin.server import running_standin
@@ -203,3 +203,82 @@ async def test_many_who_open_an_empty_database_at_once_all_get_it(url: str, work
     async with Ledger.open(url, work_dir=work_dir) as ledger:
         assert await ledger._transactions.run(
             lambda connection: connection.execute(sa.select(version.c.version)).scalars().all()) == [len(MIGRATIONS)]
+
+
+async def test_a_ledger_of_an_older_version_gets_what_is_new(url: str, work_dir: Path) -> None:
+    await brought_up_to_date(url, work_dir)
+
+
+async def test_a_picture_outlasts_the_machine_that_bought_it_and_what_is_cleared(
+    url: str, work_dir: Path, tmp_path: Path, media: Path, ffmpeg: Path
+) -> None:
+    async with running_standin(work_dir, ffmpeg=ffmpeg, models=TINY) as standin:
+        def buy_on(machine: str) -> Awaitable[dict[str, Any]]:
+            return run({"url": standin.url, "work_dir": str(tmp_path / machine), "media": str(media),
+                        "ledger_url": url, "picture": True})
+
+        bought = await buy_on("one")
+        shutil.rmtree(tmp_path / "one")
+        for _ in range(2):
+            brought = await buy_on("two")
+            assert (brought["digest"], brought["sound"], brought["paid"]) == (bought["digest"], True, "kept")
+            shutil.rmtree(tmp_path / "two" / "store")
+        assert standin.pictures_made == 1
+
+
+@pytest.fixture
+async def shop(url: str, work_dir: Path, media: Path, ffmpeg: Path) -> AsyncIterator[Shop]:
+    """A stand-in with all that one run has, on this ledger."""
+    async with (
+        running_standin(work_dir / "queue", ffmpeg=ffmpeg, models=TINY) as standin,
+        QueueClient(standin.url, SecretStr("k")) as client, Ledger.open(url, work_dir=work_dir) as ledger,
+    ):
+        yield Shop(standin, client, ledger, Store(work_dir / "store"), media)
+
+
+async def say(ledger: Ledger, statement: str) -> None:
+    await ledger._transactions.run(lambda connection: connection.execute(sa.text(statement)))
+
+
+async def test_a_picture_is_written_down_with_the_word_that_it_is_completed_or_neither_is(shop: Shop) -> None:
+    wish = picture_wish(shop.media)
+    await say(shop.ledger, "ALTER TABLE pictures ADD CONSTRAINT full_disk CHECK (false)")
+    with pytest.raises(LedgerFault):
+        await shop.buy(wish)
+    assert (await shop.entry()).state is State.UNKNOWN
+    await say(shop.ledger, "ALTER TABLE pictures DROP CONSTRAINT full_disk")
+    bought = await shop.buy(wish)
+    assert (bought.state, bought.paid, shop.standin.pictures_made) == (State.COMPLETED, Paid.KEPT, 1)
+    assert bought.path is not None
+    assert await shop.ledger.picture(bought.purchase) == bought.path.read_bytes()
+
+
+async def test_of_a_wish_that_was_bought_anew_the_last_picture_is_kept(shop: Shop) -> None:
+    wish = picture_wish(shop.media)
+    other = await shop.buy(picture_wish(shop.media, "another"))
+    first, second = [await shop.buy(wish, refresh=refresh) for refresh in (False, True)]
+    assert [await shop.ledger.picture(one.purchase) is None for one in (other, first, second)] == [False, True, False]
+
+
+@pytest.mark.parametrize("lost", [
+    "UPDATE pictures SET content = 'damaged'",
+    "DELETE FROM pictures WHERE purchase IN (SELECT id FROM purchases WHERE ended_at < '2999-01-01')",
+])
+async def test_a_picture_that_was_damaged_or_deleted_here_is_told_as_gone(lost: str, shop: Shop) -> None:
+    """As the runbook says that old ones are deleted."""
+    wish = picture_wish(shop.media)
+    bought = await shop.buy(wish)
+    assert bought.path is not None
+    bought.path.unlink()
+    await say(shop.ledger, lost)
+    with pytest.raises(FetchFailed, match="run with refresh to buy it again"):
+        await shop.buy(wish)
+    assert shop.standin.pictures_made == 1
+
+
+async def test_a_picture_that_can_t_be_written_here_is_told_as_paid(shop: Shop, work_dir: Path) -> None:
+    wish = picture_wish(shop.media)
+    await shop.buy(wish)
+    (work_dir / "file").touch()
+    with pytest.raises(FetchFailed, match="it is paid already"):
+        await replace(shop, store=Store(work_dir / "file")).buy(wish)

@@ -32,6 +32,14 @@ async def test_what_is_kept_is_found_by_its_digest(tmp_path: Path) -> None:
     assert not store.incoming("a.mp4").exists()
 
 
+async def test_bytes_are_kept_as_a_file_is(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    kept = await store.keep_bytes(b"picture", ".png")
+    assert (kept.size_bytes, kept.path.read_bytes()) == (7, b"picture")
+    assert await store.find(hashlib.sha256(b"picture").hexdigest(), ".png") == kept.path
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
+
+
 async def test_what_is_damaged_is_never_found_and_makes_room_for_the_good_one(tmp_path: Path) -> None:
     store = Store(tmp_path)
     kept = await store.keep(incoming(store, "a.mp4", b"film"))

@@ -145,6 +145,15 @@ def test_a_long_film_is_cut_where_its_scenes_change() -> None:
     assert even.cost_usd == Decimal("1.5000")
 
 
+def test_a_film_in_pieces_costs_what_its_pieces_cost_each_rounded_by_itself() -> None:
+    long = film(rate=Fraction(22), frames=663, seconds=663 / 22)
+    plan = plan_for({"restyle": {"prompt": "x", "max_segment_seconds": 10.05}}, source=long)
+    (job,) = plan.jobs
+    assert [piece.frames for piece in job.prepare.pieces] == [221, 221, 221]
+    assert [job.price(seconds) for seconds in job.lengths] == [Decimal("0.1005")] * 3
+    assert (plan.cost_usd, job.model.price(job.seconds)) == (Decimal("0.3015"), Decimal("0.3014"))
+
+
 def test_a_crossfade_is_paid_for() -> None:
     plan = plan_for({"edit": {"prompt": "x", "model": "lucy-clip", "crossfade": 0.4}})
     pieces = plan.jobs[0].prepare.pieces
