@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from flows.order import Order
 from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of
-from reelflow.claims import Claims
+from reelflow.claims import LEASE_SECONDS, Claims
 from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
 from reelflow.errors import (
@@ -26,12 +27,14 @@ from reelflow.errors import (
     BadMedia,
     BadResult,
     ClipsFailed,
+    FormRefused,
     JobFailed,
     MediaFailed,
     MediaStopped,
     OutputTaken,
     ReelflowError,
     SourceFault,
+    SpoiledResult,
     SubmitUnknown,
 )
 from reelflow.inbox import Arrival, find_arrivals, put_aside
@@ -48,9 +51,12 @@ from tasks.stop import cancelled_in_order
 Job = Literal["restyle", "edit", "tryon", "motion", "image"]
 _LONGEST_STEM = 120  # bytes
 # What is the clip's own fault, or waits for a person; all else (no queue, no key, no money, no disk) may pass.
-_ITS_OWN = (OutputTaken, BadMedia, BadResult, JobFailed, MediaFailed, SubmitUnknown)
+_ITS_OWN = (OutputTaken, BadMedia, BadResult, JobFailed, MediaFailed, SpoiledResult, SubmitUnknown)
 # Fields whose fault is no clip's.
 _EVERYONES = ("output", "reference_image", "lut", "font", "model", "ALL_PROXY", "REELFLOW_", "DECART_")
+# The film or the picture of a form; its other fields are the same for all clips.
+_CLIP_OF_FORM = "data"
+_LOOKS_EACH = 3.0
 
 
 def name_inbox(asked: Mapping[str, Any]) -> str:
@@ -114,8 +120,10 @@ async def _emptied(
     settings = read_settings()
     arrivals = await find_arrivals(inbox, settle_seconds=settle_seconds, pictures=recipe.takes_picture)
     async with Claims.open(settings.ledger_url, work_dir=settings.work_dir) as claims:
-        taking = _Taking(inbox, recipe, claims)
+        taking = _Taking(inbox, str(order.output), recipe, claims)
         await taking.take(arrivals, max_clips)
+        if (flow_run.run_count or 0) > 1:
+            await taking.take_over(arrivals, max_clips)
         if not taking.clips:
             get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
             return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
@@ -140,17 +148,24 @@ def _manifest(outbox: str) -> Path:
 class _Taking:
     """The clips that this run has taken, and what is done with each once it has ended."""
 
-    def __init__(self, inbox: str, recipe: Recipe, claims: Claims) -> None:
+    def __init__(self, inbox: str, outbox: str, recipe: Recipe, claims: Claims) -> None:
         self._inbox, self._recipe, self._claims = inbox, recipe, claims
+        # What is new to an inbox rests on these, and not on all that is asked: a changed prompt must not have the
+        # whole folder bought anew.
+        self._stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
         self.clips: list[BatchClip] = []
         self._taken: dict[int, tuple[Arrival, tuple[str, ...]]] = {}
 
     async def take(self, arrivals: tuple[Arrival, ...], most: int) -> None:
-        """Take what is new: first by where it lies, so that it's read by one run only, then by what is in it."""
-        for arrival in arrivals:
+        """Take what is new: first by where it lies, so that it's read by one run only, then by what is in it.
+
+        What was tried in vain comes last, or it would keep out what is new for as long as it lies there.
+        """
+        left = await self._claims.left()
+        for arrival in sorted(arrivals, key=lambda one: left.get(self._lies(one), 0)):
             if len(self.clips) >= most:
                 return
-            lies = _key(self._inbox, arrival.name, str(arrival.size_bytes), arrival.mark)
+            lies = self._lies(arrival)
             if not await self._claims.take(lies, arrival.name):
                 continue
             try:
@@ -158,7 +173,7 @@ class _Taking:
             except (BadInput, OSError):  # it was taken away meanwhile
                 await self._claims.give_back([lies])
                 continue
-            key = _key(self._inbox, content, self._recipe.model_dump_json())
+            key = _key(*self._stream, content, self._recipe.model_dump_json())
             if await self._claims.take(key, arrival.name):
                 number = len(self.clips) + 1
                 # What is made of it is named after it, and with more behind that.
@@ -172,6 +187,24 @@ class _Taking:
             else:
                 await self._claims.give_back([lies])
 
+    async def take_over(self, arrivals: tuple[Arrival, ...], most: int) -> None:
+        """Take what this run held itself when its process died on a machine that can't be seen from here.
+
+        That shows only once the lease is over. What a living run holds stays its own.
+        """
+        until = time.monotonic() + LEASE_SECONDS + _LOOKS_EACH
+        held = await self._claims.held()
+        theirs = tuple(one for one in arrivals if self._lies(one) in held)
+        if theirs:
+            get_run_logger().info("%d clips are held by a run that may be gone: waiting for that, up to %d s.",
+                                  len(theirs), LEASE_SECONDS)
+        while theirs and len(self.clips) < most and time.monotonic() < until:
+            await asyncio.sleep(_LOOKS_EACH)
+            await self.take(theirs, most)
+            ours = {arrival for arrival, _ in self._taken.values()}
+            theirs = tuple([one for one in theirs
+                            if one not in ours and await self._claims.is_done(self._lies(one)) is None])
+
     async def ended(self, clip: BatchClip, line: Line, error: ReelflowError | None) -> None:
         """Mark a clip as done, put it aside with a note, or leave it for the next run."""
         arrival, keys = self._taken[clip.number]
@@ -181,10 +214,13 @@ class _Taking:
                 return
             if error is not None and _is_its_own(error):
                 await put_aside(self._inbox, arrival, error.message)
-            # Whoever brings it again wants it tried again.
-            await self._claims.give_back(keys)
+            # Whoever brings it again wants it tried again, and what stays is the next run's, behind what is new.
+            await self._claims.leave(keys)
         except ReelflowError as trouble:
             get_run_logger().error("%s: %s", arrival.name, trouble.message)
+
+    def _lies(self, arrival: Arrival) -> str:
+        return _key(*self._stream, arrival.name, str(arrival.size_bytes), arrival.mark)
 
     async def _content(self, arrival: Arrival) -> str:
         if not is_address(arrival.source):
@@ -196,6 +232,8 @@ def _is_its_own(error: ReelflowError) -> bool:
     """Whether an error is the clip's, and not that of a place, a setting or a file that is the same for all clips."""
     if isinstance(error, SourceFault):
         return False
+    if isinstance(error, FormRefused):
+        return error.field in (None, _CLIP_OF_FORM)
     if isinstance(error, MediaStopped):
         return error.is_killed  # or a film for which there is not enough memory would be begun for ever
     if isinstance(error, BadInput) and not isinstance(error, OutputTaken):

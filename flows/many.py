@@ -37,7 +37,7 @@ from reelflow.errors import (
     QueueUnreachable,
     ReelflowError,
 )
-from reelflow.manifest import POSTERS, Line, Manifest, Tally, line_of, opened_manifest
+from reelflow.manifest import POSTERS, Line, Tally, line_of, opened_manifest
 from reelflow.plan import sum_usd
 from reelflow.preflight import read_limit
 from reelflow.report import Report, RunStatus
@@ -90,7 +90,7 @@ async def make_many(
     Raises:
         BadInput: the folder of the manifest can't be written to, or has no room.
         OverBudget: all of it would cost more than it may; nothing was bought.
-        ClipsFailed: the others are made, and the manifest says which failed and why.
+        ClipsFailed: the others are made, and the manifest says which failed and why, unless it can't be written.
     """
     order = replace(order, output=f"{(order.output or '').rstrip('/')}/")
     await asyncio.to_thread(check_folder, manifest.parent)
@@ -98,7 +98,7 @@ async def make_many(
     with opened_manifest(manifest) as opened:
         results = Results(opened, str(order.output), title, len(clips), estimated=order.estimate)
         async with open_run(many.settings()) as run, results.kept_up():
-            return await _Works(run, clips, order, many, opened, results, on_end).done()
+            return await _Works(run, clips, order, many, manifest.parent / POSTERS, results, on_end).done()
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class _Works:
     clips: tuple[BatchClip, ...]
     order: Order
     many: Many
-    manifest: Manifest
+    posters: Path
     results: Results
     on_end: OnEnd | None
     summary: Summary = field(init=False)
@@ -126,10 +126,11 @@ class _Works:
         await publish_looked(to_make, clips=len(self.clips), bad=self.summary.tally.bad,
                              made_before=len(looked) - len(to_make), results=self._shown)
         check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
+        self.results.go_on()
         told = self._told(len(to_make), cost)
         if self.order.estimate:
             for one in looked:
-                self.manifest.add(estimated(one))
+                self._write(estimated(one))
             # Of one that was halted nobody knows what it would cost.
             return self._ended(told) if self.halted else {**told, "status": RunStatus.ESTIMATED.value}
         async with growing(self.summary), phase("clips", of=f"{len(looked)} clips") as running:
@@ -184,7 +185,7 @@ class _Works:
                 # It may be hours since it was looked at.
                 if one.is_changed or not one.is_staged:
                     planned = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
-                poster = self.manifest.path.parent / POSTERS / f"{clip.name}.jpg"
+                poster = self.posters / f"{clip.name}.jpg"
                 return await make_within(clip.recipe, clip.source, replace(self.order, poster=poster), planned)
 
         try:
@@ -203,7 +204,7 @@ class _Works:
             try:
                 yield begun
             except asyncio.CancelledError:
-                self.manifest.add(line_of(
+                self._write(line_of(
                     replace(latest.report, status=RunStatus.INTERRUPTED, error="Stopped."), clip.name, took=begun.took))
                 raise
             except ReelflowError as error:
@@ -220,11 +221,15 @@ class _Works:
         self, clip: BatchClip, report: Report, took: float, error: ReelflowError | None = None
     ) -> None:
         line = line_of(report, clip.name, took=took)
-        self.manifest.add(line)
+        self._write(line)
         self.summary.add(line)
         self._halt_if_enough()
         if self.on_end is not None:
             await self.on_end(clip, line, error)
+
+    def _write(self, line: Line) -> None:
+        self.results.add(line)
+        self.halted = self.halted or self.results.trouble
 
     def _halt_if_enough(self) -> None:
         most, bad = self.many.max_failures, self.summary.tally.bad
@@ -257,8 +262,7 @@ class _Works:
         return {
             "status": RunStatus.COMPLETED.value, "output": self._shown, "manifest": self.results.manifest,
             "page": self.results.page, "clips": len(self.clips), "to_make": to_make, "completed": tally.completed,
-            "failed": tally.failed,
-            "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,
+            "failed": tally.failed, "undecided": tally.undecided, "not_begun": len(self.clips) - tally.ended,
             "billed_seconds": round(tally.billed_seconds, 3),
             "cost_usd": None if tally.cost_usd is None else round(tally.cost_usd, 4),
             "estimated_cost_usd": None if cost is None else float(round(cost, 4)),
@@ -267,7 +271,7 @@ class _Works:
 
     def _ended(self, told: dict[str, Any]) -> dict[str, Any]:
         tally = self.summary.tally
-        if not tally.bad and not told["not_begun"]:
+        if not (tally.bad or told["not_begun"] or self.halted):
             return told
         why = f" {self.halted}" if self.halted else ""
         rest = f", and {told['not_begun']} were not begun" if told["not_begun"] else ""

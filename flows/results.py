@@ -11,7 +11,7 @@ from prefect import get_run_logger
 
 from reelflow import remote
 from reelflow.errors import ReelflowError
-from reelflow.manifest import POSTERS, Manifest
+from reelflow.manifest import POSTERS, Line, Manifest
 from reelflow.page.wall import index_beside, write_wall
 from reelflow.sources import is_address, show_source
 
@@ -21,7 +21,8 @@ EVERY_SECONDS = 10.0
 class Results:
     """The manifest of many clips and the page that is written from it, brought to `output` where that's an address.
 
-    What was only estimated has no page.
+    What was only estimated has no page. Until a batch is known to `go_on` its lines are held back: one that is refused
+    as a whole leaves the manifest and the page of the one before. `trouble` says why a line could not be written.
     """
 
     def __init__(self, manifest: Manifest, output: str, title: str, clips: int, *, estimated: bool) -> None:
@@ -30,7 +31,26 @@ class Results:
         self._page = index_beside(manifest.path)
         self._estimated = estimated
         self._brought: set[str] = set()
-        self._lines = -1
+        self._lines = 0
+        self._held: list[Line] | None = []
+        self.trouble = ""
+
+    def add(self, line: Line) -> None:
+        """Write a line into the manifest, or hold it until `go_on`."""
+        if self._held is not None:
+            self._held.append(line)
+            return
+        try:
+            self._manifest.add(line)
+        except OSError as error:
+            self.trouble = (f"The manifest {self._manifest.path} can't be written ({error.strerror}): make room there. "
+                            "What is bought is in the ledger.")
+
+    def go_on(self) -> None:
+        """Write what was held, and from now on each line at once."""
+        held, self._held = self._held or [], None
+        for line in held:
+            self.add(line)
 
     @property
     def manifest(self) -> str:
@@ -71,9 +91,11 @@ class Results:
             get_run_logger().warning("The batch's index page could not be brought up to date: %s", error)
 
     def _write(self, goes_on: bool) -> None:
+        if not self._manifest.lines:
+            return
         if self._output:
             remote.put(self._manifest.path, self._lies(self._manifest.path))
-        if self._estimated or not (self._manifest.lines or self._page.exists()):
+        if self._estimated:
             return
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,
                    away=bool(self._output))

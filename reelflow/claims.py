@@ -1,7 +1,8 @@
 """Things that one run takes so that no other does, on this machine or another: kept in the ledger's database.
 
 A claim is held as long as it is beaten; one whose holder's process is gone, or that has not been beaten for a lease by
-the database's own clock (the clocks of machines are never compared), can be taken over. What is done stays claimed.
+the database's own clock (the clocks of machines are never compared), can be taken over. What is done stays claimed;
+what is left is free, and known to have been tried.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _T = TypeVar("_T")
 
 LEASE_SECONDS = 90
 BEAT_SECONDS = 20.0
-_TAKEN, _DONE = "taken", "done"
+_TAKEN, _LEFT, _DONE = "taken", "left", "done"
 
 
 class Claims:
@@ -64,8 +65,8 @@ class Claims:
             held = connection.execute(sa.select(claims.c.holder).where(
                 claims.c.key == key, claims.c.state == _TAKEN)).scalar()
             dead = held if held is not None and is_gone(held) else ""
-            free = sa.and_(claims.c.state == _TAKEN,
-                           sa.or_(claims.c.beaten < moment - self._lease, claims.c.holder == dead))
+            over = sa.or_(claims.c.beaten < moment - self._lease, claims.c.holder == dead)
+            free = sa.or_(claims.c.state == _LEFT, sa.and_(claims.c.state == _TAKEN, over))
             values = {"state": _TAKEN, "holder": self._holder, "beaten": moment, "note": note}
             taken = connection.execute(insert(claims).values(key=key, **values).on_conflict_do_update(
                 index_elements=["key"], set_=values, where=free))
@@ -90,6 +91,22 @@ class Claims:
         statement = claims.delete().where(
             claims.c.key.in_(list(keys)), claims.c.holder == self._holder, claims.c.state == _TAKEN)
         await self._begun(lambda connection: connection.execute(statement))
+
+    async def leave(self, keys: Iterable[str]) -> None:
+        """Let others take things that we hold and have tried in vain."""
+        await self._begun(lambda connection: connection.execute(claims.update().where(
+            claims.c.key.in_(list(keys)), claims.c.holder == self._holder, claims.c.state == _TAKEN
+        ).values(state=_LEFT, beaten=_moment(connection))))
+
+    async def left(self) -> dict[str, int]:
+        """The things that somebody has tried in vain, each with a number that is higher the later that was."""
+        query = sa.select(claims.c.key, claims.c.beaten).where(claims.c.state == _LEFT)
+        return await self._begun(lambda connection: {one.key: one.beaten for one in connection.execute(query)})
+
+    async def held(self) -> frozenset[str]:
+        """The things that others have taken and not done, be they alive or not."""
+        query = sa.select(claims.c.key).where(claims.c.state == _TAKEN, claims.c.holder != self._holder)
+        return await self._begun(lambda connection: frozenset(connection.execute(query).scalars()))
 
     async def _beat(self) -> None:
         while True:

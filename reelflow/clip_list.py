@@ -18,7 +18,8 @@ from reelflow.legible import is_legible, legible
 from reelflow.sources import is_address, show_source
 
 FILMS = (
-    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".ogv", ".3gp", ".gif",
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".ogv", ".wmv",
+    ".asf", ".3gp", ".3g2", ".mj2", ".gif",
 )
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 LISTS = (".txt", ".csv", ".jsonl")

@@ -21,6 +21,7 @@
     │   └── JobLost             the queue does not know the job: it has lost it, or it is another's
     ├── JobOverdue              the deadline for waiting is over; the queue may still finish and bill the job
     ├── FetchFailed             the result could not be brought over whole; the job is paid and its id is kept
+    │   └── SpoiledResult       it came over whole, more than once, and is no good
     ├── LedgerFault             the ledger can't be read or written just now; nothing is bought without it
     ├── ClipsFailed             some clips of a batch did not come to their end; its manifest says which and why
     ├── MediaFailed             ffmpeg failed; carries its last words
@@ -135,6 +136,10 @@ class QueueRefused(Refused):
         self.field = field
 
 
+class FormRefused(QueueRefused):
+    """The queue does not take what is in a form: its film, or what is asked of it."""
+
+
 class KeyRefused(QueueRefused):
     """The API key is missing or wrong."""
 
@@ -219,6 +224,10 @@ class FetchFailed(ReelflowError):
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class SpoiledResult(FetchFailed):
+    """The result came over whole, more than once, and is no good: fetched again, it is most likely the same."""
 
 
 class LedgerFault(ReelflowError):

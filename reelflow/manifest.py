@@ -76,7 +76,7 @@ def line_of(report: Report, name: str, *, took: float) -> Line:
 
 
 class Manifest:
-    """A manifest that is being written: begun anew by each run, since each tells of every clip."""
+    """A manifest that is being written: begun anew by each run, with its first line, since each tells of every clip."""
 
     def __init__(self, path: Path, opened: int) -> None:
         self.path, self._opened = path, opened
@@ -84,6 +84,8 @@ class Manifest:
 
     def add(self, line: Line) -> None:
         """Write a line, at once and as a whole: neither who is killed behind it nor a full disk leaves half of one."""
+        if not self.lines:
+            os.ftruncate(self._opened, 0)
         raw = (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode()
         before = os.fstat(self._opened).st_size
         try:
@@ -97,7 +99,10 @@ class Manifest:
 
 @contextlib.contextmanager
 def opened_manifest(path: Path) -> Iterator[Manifest]:
-    """The manifest at `path`, for one run at a time. Raises BadInput where another one is writing it."""
+    """The manifest at `path`, for one run at a time; it stays as it was until a line is written.
+
+    Raises BadInput where another run is writing it.
+    """
     opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         try:
@@ -105,7 +110,6 @@ def opened_manifest(path: Path) -> Iterator[Manifest]:
         except BlockingIOError:
             raise BadInput(f"Another batch is working in {path.parent}: wait for its end, or choose another output.",
                            field="output") from None
-        os.ftruncate(opened, 0)
         yield Manifest(path, opened)
         os.fsync(opened)
     finally:

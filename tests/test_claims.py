@@ -40,6 +40,17 @@ async def test_what_is_done_stays_done_and_what_is_not_is_free_again(work_dir: P
         assert (await claims.is_done("a"), await claims.is_done("b")) == ("x", None)
 
 
+async def test_what_is_left_is_free_and_known_to_have_been_tried(work_dir: Path) -> None:
+    async with Claims.open(None, work_dir=work_dir) as claims:
+        assert [await claims.take("a"), await claims.take("b")] == [True] * 2
+        async with Claims.open(None, work_dir=work_dir) as other:
+            assert await other.held() == {"a", "b"}
+            await claims.leave(["a"])
+            assert (await other.held(), (await other.left()).keys()) == ({"b"}, {"a"})
+            assert [await other.take("a"), await other.take("b")] == [True, False]
+            assert await other.left() == {}
+
+
 async def test_a_killed_holder_s_things_are_taken_over_at_once(work_dir: Path) -> None:
     subprocess.run([sys.executable, "-c", (
         "import asyncio, os, signal; from pathlib import Path; from reelflow.claims import Claims\n"

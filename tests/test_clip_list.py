@@ -16,6 +16,8 @@ from reelflow.batch import job_recipe, make_clips, own_recipe, read_part
 from reelflow.clip_list import Row, read_rows
 from reelflow.errors import BadInput, BadRecipe
 from reelflow.manifest import Tally, line_of, opened_manifest, read_manifest
+from reelflow.media.probe import probe
+from reelflow.media.run import run_ffmpeg
 from reelflow.recipe_file import parse_text
 from reelflow.report import Report, RunStatus
 
@@ -47,6 +49,20 @@ def test_a_folder_and_a_glob_give_their_films_in_order(
     folder: Path, where: str, pictures: bool, found: list[str]
 ) -> None:
     assert sources(read_rows(f"{folder}{where}", pictures=pictures), folder) == found
+
+
+@pytest.mark.parametrize(("ending", "muxer"), [
+    ("m2ts", "mpegts"), ("wmv", "asf"), ("asf", "asf"), ("3g2", "3g2"), ("mj2", "mov"),
+])
+async def test_a_folder_passes_over_no_film_that_could_be_opened(
+    tmp_path: Path, ffmpeg: Path, ending: str, muxer: str
+) -> None:
+    codec = "mpeg2video" if muxer in ("mpegts", "asf") else "mpeg4"
+    film = tmp_path / f"FILM.{ending}"
+    await run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=176x144:r=10:d=0.5", "-c:v", codec, "-f", muxer, f"file:{film}"],
+                     ffmpeg=ffmpeg, timeout=30)
+    assert (await probe(film)).frames == 5
+    assert sources(read_rows(str(tmp_path), pictures=False), tmp_path) == [film.name]
 
 
 def test_a_name_that_is_no_text_is_told_before_anything_is_made_of_it(folder: Path) -> None:

@@ -26,3 +26,13 @@ def test_a_disk_that_is_full_leaves_whole_lines_and_no_half_of_one(tmp_path: Pat
             signal.signal(signal.SIGXFSZ, before)
         manifest.add(line)
     assert len(read_manifest(tmp_path / "manifest.jsonl")) == manifest.lines == 2
+
+
+def test_a_run_that_tells_of_no_clip_leaves_what_the_one_before_has_told(tmp_path: Path) -> None:
+    line = line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4"), "a", took=1.0)
+    path = tmp_path / "manifest.jsonl"
+    for lines in (2, 0, 1):
+        with opened_manifest(path) as manifest:
+            for _ in range(lines):
+                manifest.add(line)
+        assert len(read_manifest(path)) == (lines or 2)

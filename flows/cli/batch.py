@@ -105,7 +105,7 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
         with with_log("batch"), shown_phases(quiet=quiet or as_json):
             told = run_until_stopped(flow(**parameters))
     except ClipsFailed as failed:
-        code = failed.exit_code if failed.summary["failed"] else 3
+        code = 3 if failed.summary["status"] == "undecided" else failed.exit_code
         told = {**failed.summary, "log": None if failed.log is None else str(failed.log)}
     except KeyboardInterrupt:
         name = manifest_name(parameters["part"], estimate=parameters["estimate"])

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reelflow.errors import BadInput, BadMedia, BadResult, FetchFailed, JobFailed, JobOverdue, LedgerFault
+from reelflow.errors import (
+    BadInput,
+    BadMedia,
+    BadResult,
+    FetchFailed,
+    JobFailed,
+    JobOverdue,
+    LedgerFault,
+    SpoiledResult,
+)
 from reelflow.job.entry import Paid
 from reelflow.job.fetch import fetch
 from reelflow.job.form import OnBytes
@@ -97,7 +106,8 @@ async def fetch_job(
     `retry_pause` is the first wait between two tries, in seconds; later ones grow.
 
     Raises:
-        FetchFailed: it could not be brought over, or is no good; it is paid, and running again fetches it again.
+        FetchFailed: it could not be brought over; it is paid, and running again fetches it again.
+        SpoiledResult: it is no good, and was fetched twice.
         KeyRefused: the key is not taken any more.
         BadInput: it was bought at another queue than this client's.
     """
@@ -156,8 +166,8 @@ async def _fetch_sound(
             incoming.unlink(missing_ok=True)
             logger.warning("The result of job %s is no good: %s", job_id, error.message)
             if last:
-                raise FetchFailed(f"The result of job {job_id} came twice and is no good: {error.message}",
-                                  job_id=job_id) from error
+                raise SpoiledResult(f"The result of job {job_id} came twice and is no good: {error.message}",
+                                    job_id=job_id) from error
     raise AssertionError("both tries end the loop")
 
 

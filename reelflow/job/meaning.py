@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reelflow.errors import (
+    FormRefused,
     KeyRefused,
     QueueBusy,
     QueueFault,
@@ -15,6 +16,8 @@ from reelflow.job.answers import line_of, retry_after_of, words_of
 _BUSY = (429, 503)
 _MOVED = (301, 307, 308)
 _MAY_PASS = (408, 425)
+# The account, the model, the address, a proxy: whatever is in a form, they are the same.
+_OF_NO_FORM = (402, 404, 405, 407, 410)
 
 
 class Refusal:
@@ -39,7 +42,8 @@ class Refusal:
                 "set DECART_BASE_URL.", status=self._status,
             )
         if 400 <= self._status < 500 and self._status not in _MAY_PASS:
-            return self._refused(f"refused the form for {model}")
+            kind = QueueRefused if self._status in _OF_NO_FORM else FormRefused
+            return self._refused(f"refused the form for {model}", kind)
         return SubmitUnknown(
             f"The queue at {self._address} answered {self._status} to the form for {model}{told}: a job may or may not "
             "have been bought."
@@ -55,10 +59,10 @@ class Refusal:
         return QueueFault(f"The queue at {self._address} answered {self._status}{told}.", status=self._status,
                           retry_after=self._retry_after)
 
-    def _refused(self, what: str) -> QueueRefused:
+    def _refused(self, what: str, kind: type[QueueRefused] = QueueRefused) -> QueueRefused:
         told = f": {self._said.rstrip('.')}" if self._said else ""
         if self._status in (401, 403) or self._field == "x-api-key":
             return KeyRefused(f"The queue at {self._address} does not take the API key ({self._status}{told}): check "
                               "DECART_API_KEY.", status=self._status)
-        return QueueRefused(f"The queue at {self._address} {what} ({self._status}){told}.", status=self._status,
-                            field=self._field)
+        return kind(f"The queue at {self._address} {what} ({self._status}){told}.", status=self._status,
+                    field=self._field)

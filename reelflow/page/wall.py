@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,16 +77,18 @@ class Wall:
 
     @property
     def stand_in(self) -> str:
-        """What is said where the stand-in made any of it."""
-        return STANDIN_NOTE if any(card.stand_in for card in self.cards) else ""
+        """What is said where the stand-in made all of it."""
+        return STANDIN_NOTE if any(card.stand_in for card in priced(self.cards)) else ""
 
     @property
     def sums(self) -> tuple[tuple[str, str], ...]:
-        """Totals, each with its name."""
-        known = [card.cost_usd for card in self.cards if card.cost_usd is not None]
-        unknown = len(self.cards) - len(known)
+        """Totals, each with its name; what the stand-in made costs nothing where others were paid for."""
+        counted = priced(self.cards)
+        known = [card.cost_usd for card in counted if card.cost_usd is not None]
+        unknown = len(counted) - len(known)
         done = sum(card.state == "completed" for card in self.cards)
         spent = "by the price list, not billed" if self.stand_in else "spent"
+        spent += ", without the stand-in's" if len(counted) < len(self.cards) else ""
         return (
             ("completed", f"{done} of {len(self.cards)}"),
             ("generated", f"{sum(card.billed_seconds for card in self.cards):,.2f} s"),
@@ -99,11 +101,20 @@ class Wall:
         made = [card.made_at.replace("T", " ")[:16]] if card.made_at else []
         made += [f"{card.billed_seconds:.2f} s"] if card.billed_seconds else []
         made += ["price unknown"] if card.cost_usd is None else [f"{card.cost_usd:.4f} USD"] if card.cost_usd else []
+        made += ["stand-in, not billed"] if card.stand_in and not self.stand_in else []
         return made
 
     def html(self) -> str:
         """The page."""
         return render("wall.html.j2", wall=self)
+
+
+def priced(cards: Sequence[Card]) -> Sequence[Card]:
+    """The cards whose prices are added up: all but the stand-in's, unless nothing was made but by the stand-in."""
+    others = [card for card in cards if not card.stand_in]
+    # What was refused before it came to any queue is neither's.
+    is_made = any(card.state == "completed" or card.billed_seconds or card.cost_usd for card in others)
+    return others if is_made else cards
 
 
 def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
@@ -164,11 +175,13 @@ def write_wall(
     else:
         state = "partly completed"
         about += f", {total - len(cards)} not begun" if total > len(cards) else ""
+    counted = priced(cards)
+    costs = [card.cost_usd for card in counted if card.cost_usd is not None]
     own = Card(
         title=title, state=state, recipe="batch", asked=about, page=target.name,
         poster=next((card.poster for card in cards if card.poster), None),
         billed_seconds=sum(card.billed_seconds for card in cards), took=sum(card.took for card in cards),
-        cost_usd=sum(card.cost_usd or 0.0 for card in cards), stand_in=any(card.stand_in for card in cards),
+        cost_usd=sum(costs) if len(costs) == len(counted) else None, stand_in=any(card.stand_in for card in counted),
     )
     wall = Wall(title, "batch", cards, own, about, "Clips", "No clip has ended yet.", goes_on)
     with written_whole(target) as part:

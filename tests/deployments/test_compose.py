@@ -13,7 +13,7 @@ import yaml
 from deployments.topology import API, RUNS_PER_WORKER, SERVICES, UPGRADE, WORKER, server_settings, worker_settings
 from flows.__main__ import QUIET
 from flows.setup import HEARTBEAT_SECONDS, POOL, QUEUES
-from reelflow.settings import Settings
+from reelflow.settings import Settings, variables
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "deployments"
 COMPOSE = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
@@ -63,6 +63,28 @@ def test_the_workers_have_the_same_settings_and_no_folder_in_common() -> None:
     assert not set(part("worker-1")["volumes"]) & set(part("worker-2")["volumes"])
 
 
+EXAMPLE = set(re.findall(r"(?m)^#?([A-Z_]+)=", (DEPLOYMENTS / "example.env").read_text()))
+
+
+def environment_of(name: str, written: dict[str, str]) -> dict[str, str]:
+    """What a part's process has where `.env` says so: that file, where it's read, and before it what the part names."""
+    reads = {"path": ".env", "required": False} in part(name).get("env_file", ())
+    own = {key: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: written.get(found[1], ""), str(value))
+           for key, value in part(name)["environment"].items()}
+    return {**(written if reads else {}), **own}
+
+
+@pytest.mark.parametrize("name", ["worker-1", "worker-2", "deploy"])
+def test_whatever_is_set_in_the_env_file_reaches_what_reads_settings(name: str) -> None:
+    written = dict.fromkeys({*variables(), "AWS_ENDPOINT_URL"} - {"REELFLOW_LEDGER_URL", "REELFLOW_WORK_DIR"}, "as set")
+    assert {key: environment_of(name, written).get(key) for key in written} == written
+
+
+def test_the_example_names_the_limits_and_nothing_that_is_no_setting() -> None:
+    assert {"REELFLOW_MAX_COST_USD", "REELFLOW_MAX_COST_PER_DAY_USD"} <= EXAMPLE
+    assert {name for name in EXAMPLE if name.startswith(("REELFLOW_", "DECART_"))} <= variables().keys()
+
+
 def test_every_part_waits_for_what_it_needs_and_every_volume_is_declared() -> None:
     services = COMPOSE["services"]
     needed = {name for service in services.values() for name in service.get("depends_on", {})}
@@ -84,14 +106,15 @@ def test_prefect_yaml_uses_the_pool_the_queues_and_the_heartbeat_that_setup_coun
         assert all(schedule["active"] is False for schedule in deployment.get("schedules", []))
 
 
-def test_the_image_is_locked_small_and_not_root_s() -> None:
+def test_the_image_is_locked_small_without_a_key_and_not_root_s() -> None:
     lines = (DEPLOYMENTS / "Dockerfile").read_text().splitlines()
     assert all("--locked --no-dev" in line for line in lines if "uv sync" in line)
     assert [line for line in lines if line.startswith("USER")] == ["USER reelflow"]
     assert sum(line.startswith("FROM") for line in lines) == 2
     copied = {name for line in lines if line.startswith("COPY ") and "--from" not in line
               for name in line.split()[1:-1]}
-    let_in = {line[1:] for line in (DEPLOYMENTS / "Dockerfile.dockerignore").read_text().splitlines()
-              if line.startswith("!")}
+    rules = (DEPLOYMENTS / "Dockerfile.dockerignore").read_text().splitlines()
+    let_in = {line[1:] for line in rules if line.startswith("!")}
     assert copied == let_in
+    assert rules[-1] == "**/.env"
     assert all((DEPLOYMENTS.parent / name).exists() for name in copied)

@@ -32,6 +32,21 @@ def picture(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
+    """Four films of half a second, 160x90 at 10 frames per second, all different."""
+    folder = tmp_path_factory.mktemp("many")
+
+    async def make() -> None:
+        for number in range(1, 5):
+            await run_ffmpeg(["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d=0.5,hue=h={number * 40}", "-c:v",
+                              "libx264", "-pix_fmt", "yuv420p", f"file:{folder / f'clip-{number}.mp4'}"],
+                             ffmpeg=ffmpeg, timeout=30)
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_work_dir(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the flows keep lies in the test's own folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from reelflow import remote
 from reelflow.clip_list import read_rows
 from reelflow.delivery import Delivery
 from reelflow.digest import digest_of
-from reelflow.errors import BadInput, ClipsFailed, OutputTaken, SourceFault
+from reelflow.errors import BadInput, ClipsFailed, OutputTaken, OverBudget, SourceFault
 from reelflow.manifest import line_of, opened_manifest
 from reelflow.receipt import Receipt
 from reelflow.report import Report, RunStatus
@@ -244,6 +245,19 @@ async def test_a_login_in_an_output_s_address_is_shown_nowhere(
     kept = [file.getvalue() for name, file in elsewhere.store.items() if name.endswith((".json", ".jsonl", ".html"))]
     shown = (told, many, taken.value, [one.name for one in tasks], [one.data for one in artifacts], kept)
     assert tasks and artifacts and len(kept) == 4 and "secret" not in str(shown)
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_batch_that_is_refused_leaves_what_another_worker_has_brought_there(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path, work_dir: Path
+) -> None:
+    asked: dict[str, Any] = {"job": "restyle", "output": "elsewhere://out/many"}
+    await batch(str(clip), prompt="noir", **asked)
+    before = {name: file.getvalue() for name, file in elsewhere.store.items()}
+    shutil.rmtree(work_dir / "batches")
+    with pytest.raises(OverBudget):
+        await batch(str(clip), prompt="neon", overwrite=True, max_cost_usd=0.001, **asked)
+    assert {name: file.getvalue() for name, file in elsewhere.store.items()} == before
 
 
 async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import json
 import os
@@ -38,21 +39,6 @@ from reelflow.standin.server import StandIn, running_standin
 from tasks.phase import listening, phase
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-
-
-@pytest.fixture(scope="session")
-def many(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Path:
-    """Four films of half a second, 160x90 at 10 frames per second, all different."""
-    folder = tmp_path_factory.mktemp("many")
-
-    async def make() -> None:
-        for number in range(1, 5):
-            await run_ffmpeg(["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d=0.5,hue=h={number * 40}", "-c:v",
-                              "libx264", "-pix_fmt", "yuv420p", f"file:{folder / f'clip-{number}.mp4'}"],
-                             ffmpeg=ffmpeg, timeout=30)
-
-    asyncio.run(make())
-    return folder
 
 
 @pytest.fixture
@@ -156,6 +142,45 @@ async def test_all_of_it_is_held_against_the_limit_before_the_first_job(
     assert queue.posts == 0
     told = await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), max_cost_usd=0.02)
     assert told["completed"] == 4
+
+
+async def test_a_batch_that_is_refused_leaves_the_manifest_and_the_page_of_the_one_before(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    await batch(str(clips), job="restyle", prompt="noir", output=str(out))
+    before = [(out / name).read_bytes() for name in ("manifest.jsonl", "index.html")]
+    (clips / "bad.mp4").write_text("no film at all")
+    with pytest.raises(OverBudget):
+        await batch(str(clips), job="restyle", prompt="neon", output=str(out), overwrite=True, max_cost_usd=0.001)
+    same = "steps:\n  - restyle: neon\noutputs:\n  - {path: teaser.mp4}\n"
+    with pytest.raises(BadInput, match=r"would both become teaser\.mp4"):
+        await batch(str(clips), recipe=same, output=str(out))
+    assert [(out / name).read_bytes() for name in ("manifest.jsonl", "index.html")] == before
+
+
+async def test_where_the_manifest_can_t_be_written_no_more_clips_are_begun_and_it_is_named(
+    queue: StandIn, clips: Path, tmp_path: Path
+) -> None:
+    """It lies in memory that is sealed after its first line, which is what a full disk would do to it alone."""
+    sealed = os.memfd_create("manifest", os.MFD_ALLOW_SEALING)
+    (tmp_path / "out").mkdir()
+    lies = tmp_path / "out" / "manifest.jsonl"
+    lies.symlink_to(f"/proc/self/fd/{sealed}")
+    found = find_clips(str(clips), "", "restyle", {"prompt": "noir"}, "", strict=False, approve=False)
+
+    async def seal(clip: BatchClip, line: Line, error: ReelflowError | None) -> None:
+        fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+
+    @flow
+    async def run() -> dict[str, Any]:
+        return await make_many(found, Order(str(tmp_path / "out")), Many(window=1), lies, title="full", on_end=seal)
+
+    with pytest.raises(ClipsFailed, match=f"2 of 4 completed, and 2 were not begun.*The manifest {lies} can't be "
+                                          "written .*What is bought is in the ledger"):
+        await run()
+    assert (len(read_manifest(lies)), queue.jobs_made) == (1, 2)
+    os.close(sealed)
 
 
 @pytest.mark.parametrize("window", [1, 2])

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from scripted import Asked, Reply, Server, answer, scripted
 from working import events_of
 
 from flows.inbox import inbox
+from reelflow.claims import LEASE_SECONDS, Claims
 from reelflow.errors import BadInput, ClipsFailed, QueueUnreachable
 from reelflow.inbox import find_arrivals, put_aside
+from reelflow.job.schema import claims as rows
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import probe
 from reelflow.standin.server import StandIn
@@ -32,6 +38,11 @@ def bring(source: Path, target: Path, *, age: float = 60) -> None:
     shutil.copyfile(source, target)
     written = target.stat().st_mtime - age
     os.utime(target, (written, written))
+
+
+def sources(told: dict[str, Any]) -> list[str]:
+    """The names of the clips that a run has made."""
+    return [Path(line["source"]).name for line in read_manifest(Path(told["manifest"]))]
 
 
 async def run(arriving: Path, tmp_path: Path, **more: Any) -> dict[str, Any]:
@@ -197,6 +208,107 @@ async def test_where_what_is_wrong_is_no_clip_s_own_nothing_is_put_aside_and_the
     assert (await run(arriving, tmp_path))["completed"] == 1
 
 
+def answers(form: bytes, content: bytes = b"") -> Reply:
+    """A queue that says this to every form, and has this content for every job."""
+    def to(asked: Asked) -> bytes:
+        if asked.path == "/v1/models/resolve":
+            return answer(200, '{"id": "lucy-restyle-2"}')
+        if asked.method == "POST":
+            return form
+        return answer(200, content if asked.path.endswith("/content") else '{"job_id": "j", "status": "completed"}')
+    return Reply(to)
+
+
+def forms(server: Server) -> int:
+    return sum(asked.path.startswith("/v1/jobs/") and asked.method == "POST" for asked in server.asked)
+
+
+OF_THE_CLIP = '{"detail": [{"loc": ["body", "data"], "msg": "data is too long"}]}'
+OF_ALL = '{"detail": [{"loc": ["body", "prompt"], "msg": "not this prompt"}]}'
+BOUGHT = answer(200, '{"job_id": "j", "status": "pending"}')
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(("said", "told", "is_its_own"), [
+    (answers(answer(413)), "refused the form", True),
+    (answers(answer(422, OF_THE_CLIP)), "data is too long", True),
+    (answers(answer(400, '{"detail": "Moderated."}')), "Moderated", True),
+    (answers(BOUGHT, b"no film at all"), "came twice and is no good", True),
+    (answers(answer(422, OF_ALL)), "", False),
+    (answers(answer(404, '{"detail": "No such model."}')), "", False),
+    (answers(answer(402, '{"detail": "No credit."}')), "", False),
+], ids=["too large", "too long", "moderated", "spoiled", "its prompt", "no such model", "no credit"])
+async def test_what_the_queue_does_not_take_is_put_aside_and_not_sent_again_unless_it_is_the_same_for_all_clips(
+    said: Reply, told: str, is_its_own: bool, arriving: Path, clip: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    async with scripted(said) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
+        with pytest.raises(ClipsFailed):
+            await run(arriving, tmp_path)
+        assert [path.name for path in arriving.iterdir()] == (["failed"] if is_its_own else ["a.mp4"])
+        if is_its_own:
+            assert told in (arriving / "failed" / "a.mp4.txt").read_text()
+            assert (await run(arriving, tmp_path))["clips"] == 0
+        assert forms(server) == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_clip_that_was_tried_in_vain_keeps_no_new_one_out(
+    arriving: Path, queue: StandIn, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(many / "clip-1.mp4", arriving / "a.mp4")
+    with monkeypatch.context() as away:
+        away.setenv("DECART_BASE_URL", "http://127.0.0.1:9")
+        with pytest.raises((ClipsFailed, QueueUnreachable)):
+            await run(arriving, tmp_path)
+    bring(many / "clip-2.mp4", arriving / "b.mp4")
+    told = [await run(arriving, tmp_path, max_clips=1) for _ in range(3)]
+    assert [name for one in told if one["clips"] for name in sources(one)] == ["b.mp4", "a.mp4"]
+
+
+async def let_be_held_elsewhere(work_dir: Path, *, seconds: int) -> None:
+    """As if whoever holds claims had been on another machine, and had beaten them so many seconds ago."""
+    moment = sa.cast(sa.func.strftime("%s", "now"), sa.BigInteger) - seconds
+    statement = rows.update().values(holder="another-machine/1/2/x", beaten=moment)
+    async with Claims.open(None, work_dir=work_dir) as claims:
+        await claims._transactions.run(lambda connection: connection.execute(statement))
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_run_that_is_taken_up_elsewhere_waits_for_the_clips_that_the_dead_one_held(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    asked = f"{str(arriving)!r}, {str(tmp_path / 'out')!r}, job='restyle', prompt='noir', settle_seconds=0.0"
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"import asyncio; from flows.inbox import inbox; asyncio.run(inbox({asked}))",
+        env={**os.environ, "REELFLOW_KILL_AT": "before-intent"})
+    assert await killed.wait() == -signal.SIGKILL
+    await let_be_held_elsewhere(work_dir, seconds=0)
+    assert (await run(arriving, tmp_path))["clips"] == 0
+    await let_be_held_elsewhere(work_dir, seconds=LEASE_SECONDS - 4)
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "2")
+    assert (await run(arriving, tmp_path))["completed"] == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_each_of_two_inboxes_takes_every_clip_and_another_prompt_is_for_new_ones(
+    arriving: Path, queue: StandIn, many: Path, tmp_path: Path
+) -> None:
+    bring(many / "clip-1.mp4", arriving / "a.mp4")
+    for job, out in (("restyle", "one"), ("edit", "one"), ("restyle", "two")):
+        told = await inbox(str(arriving), str(tmp_path / out), job=job, prompt="noir", settle_seconds=0.0)
+        assert told["completed"] == 1
+    bring(many / "clip-2.mp4", arriving / "b.mp4")
+    told = await inbox(str(arriving), str(tmp_path / "one"), job="edit", prompt="neon", settle_seconds=0.0)
+    assert sources(told) == ["b.mp4"]
+    assert queue.jobs_made == 3
+
+
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(("asked", "told"), [
     ({"prompt": ""}, "needs a prompt or a reference image"),
@@ -217,13 +329,10 @@ async def test_what_is_wrong_with_what_is_asked_of_every_clip_is_refused_before_
 
 @pytest.mark.usefixtures("prefect_server")
 async def test_two_runs_at_once_share_the_clips_between_them(
-    arriving: Path, queue: StandIn, picture: Path, ffmpeg: Path, clip: Path, tmp_path: Path
+    arriving: Path, queue: StandIn, many: Path, tmp_path: Path
 ) -> None:
-    from reelflow.media.run import run_ffmpeg
-
-    for number in range(4):
-        await run_ffmpeg(["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=10:d=0.5,hue=h={number * 40}", "-c:v", "libx264",
-                          "-pix_fmt", "yuv420p", f"file:{arriving / f'{number}.mp4'}"], ffmpeg=ffmpeg, timeout=30)
+    for film in many.iterdir():
+        bring(film, arriving / film.name)
     both = await asyncio.gather(run(arriving, tmp_path), run(arriving, tmp_path))
     assert sum(told["clips"] for told in both) == 4
     lines = [line for told in both if told["clips"] for line in read_manifest(Path(told["manifest"]))]

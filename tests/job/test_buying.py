@@ -28,6 +28,7 @@ from reelflow.errors import (
     QueueRefused,
     QueueUnreachable,
     Refused,
+    SpoiledResult,
     SubmitUnknown,
 )
 from reelflow.job.buy import buy
@@ -179,7 +180,7 @@ async def test_a_result_that_is_no_good_is_fetched_twice_and_never_kept(shop: Sh
         raise BadMedia("It holds no picture.")
 
     bought = await shop.buy()
-    with pytest.raises(FetchFailed, match="came twice and is no good: It holds no picture"):
+    with pytest.raises(SpoiledResult, match="came twice and is no good: It holds no picture"):
         await shop.collect(bought, check=refuse)
     assert looked == 2
     assert (await shop.entry()).state is State.ACCEPTED

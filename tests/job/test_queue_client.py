@@ -18,6 +18,7 @@ from scripted import Answer, answer, hang, hang_up, reset, scripted, stall, then
 
 from reelflow.errors import (
     BadInput,
+    FormRefused,
     KeyRefused,
     QueueBusy,
     QueueFault,
@@ -59,9 +60,9 @@ def client_of(url: str) -> QueueClient:
     (answer(403), KeyRefused, "check DECART_API_KEY"),
     (answer(422, '{"detail": [{"loc": ["header", "x-api-key"], "msg": "Field required"}]}'), KeyRefused, "x-api-key"),
     (answer(422, '{"detail": [{"loc": ["body", "prompt"], "msg": "long"}, {"loc": ["body", "seed"], "msg": "no"}]}'),
-     QueueRefused, "prompt: long; seed: no"),
-    (answer(422, '{"detail": "The video is too long"}'), QueueRefused, "(422): The video is too long."),
-    (answer(413, "<html>nginx</html>"), QueueRefused, "413): a web page"),
+     FormRefused, "prompt: long; seed: no"),
+    (answer(422, '{"detail": "The video is too long"}'), FormRefused, "(422): The video is too long."),
+    (answer(413, "<html>nginx</html>"), FormRefused, "413): a web page"),
     (answer(404, '{"detail": "Not Found"}'), QueueRefused, "Not Found"),
 ])
 async def test_what_an_answer_to_a_form_means(

@@ -13,8 +13,9 @@ import pytest
 from over import Over
 
 from reelflow.errors import BadInput
+from reelflow.page.card import Card
 from reelflow.page.gallery import Gallery
-from reelflow.page.wall import read_manifest, write_wall
+from reelflow.page.wall import Wall, read_manifest, write_wall
 
 DONE = {"source": "/films/a.mp4", "status": "completed", "outputs": ["out.mp4"], "job_ids": ["j"],
         "billed_seconds": 8.0, "cost_usd": 0.08, "error": None, "took": 5.0}
@@ -39,6 +40,33 @@ async def test_a_batch_s_index_has_a_poster_a_state_and_totals_for_its_clips(ove
     assert "1 of 2" in text
     assert "1 of unknown price" in text
     assert "secret" not in text
+
+
+REAL = Card(title="real", state="completed", billed_seconds=8.0, cost_usd=0.08)
+MADE_UP = Card(title="made up", state="completed", billed_seconds=5.0, cost_usd=0.05, stand_in=True)
+REFUSED = Card(title="refused", state="refused")
+
+
+@pytest.mark.parametrize(("cards", "is_told", "sums"), [
+    ((MADE_UP, REFUSED), True, ("by the price list, not billed", "0.0500 USD")),
+    ((MADE_UP, REAL), False, ("spent, without the stand-in's", "0.0800 USD")),
+    ((MADE_UP, REAL.model_copy(update={"cost_usd": None})), False,
+     ("spent, without the stand-in's, 1 of unknown price", "0.0000 USD")),
+    ((REAL, REFUSED), False, ("spent", "0.0800 USD")),
+])
+def test_that_nothing_was_billed_is_said_only_where_the_stand_in_made_all_of_it(
+    cards: tuple[Card, ...], is_told: bool, sums: tuple[str, str]
+) -> None:
+    wall = Wall("films", "gallery", cards)
+    assert ("nothing was billed" in wall.html(), sums in wall.sums) == (is_told, True)
+    assert ("stand-in, not billed" in wall.html()) is (MADE_UP in cards and not is_told)
+
+
+def test_a_batch_with_a_clip_of_unknown_price_does_not_say_what_it_cost(tmp_path: Path) -> None:
+    for last, cost in ((DONE, 0.16), ({**DONE, "cost_usd": None}, None)):
+        write_wall(manifest(tmp_path, {**DONE, "name": "a"}, {**last, "name": "b"}))
+        (card,) = Gallery(tmp_path).cards()
+        assert card.cost_usd == cost
 
 
 def test_while_clips_still_come_the_page_says_how_many_and_is_read_anew(tmp_path: Path) -> None:
