@@ -18,6 +18,7 @@ from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part, results_of
 from reelflow.clip_list import check_apart, read_rows
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.recipe import Recipe
 from reelflow.recipe_file import load_recipe
 from reelflow.settings import read_settings
@@ -147,7 +148,7 @@ def batch_folder(output: str, sources: str, name: str) -> Path:
     anew.
     """
     if output and not is_address(output):
-        return Path(output).expanduser().absolute()
+        return expanded(output).absolute()
     places = [remote.place_of(show_source(where)) for where in (sources, output) if where]
     folder = next((part for part in reversed(places[0].split("/")) if not any(sign in part for sign in "*?[")), "")
     mark = hashlib.sha256("\n".join(places).encode()).hexdigest()[:8]

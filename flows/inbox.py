@@ -37,6 +37,7 @@ from reelflow.errors import (
     SpoiledResult,
     SubmitUnknown,
 )
+from reelflow.home import expanded
 from reelflow.inbox import Arrival, find_arrivals, put_aside
 from reelflow.legible import shortened
 from reelflow.manifest import Line
@@ -108,7 +109,7 @@ async def inbox(
     # What is wrong with it is no clip's fault, and must not put them all aside.
     check_models(found, read_settings().model_table)
     await probe_files(found)
-    where = inbox.rstrip("/") if is_address(inbox) else str(Path(inbox).expanduser().absolute())
+    where = inbox.rstrip("/") if is_address(inbox) else str(expanded(inbox).absolute())
     return await cancelled_in_order(_emptied(
         where, found, Order(outbox, max_cost_usd=max_cost_usd), many,
         settle_seconds=settle_seconds, max_clips=max_clips))
@@ -138,7 +139,7 @@ async def _emptied(
 
 def _manifest(outbox: str) -> Path:
     """The manifest of one run: beside the results, or in the work folder until it is brought there."""
-    folder = Path(outbox).expanduser().absolute()
+    folder = expanded(outbox).absolute()
     if is_address(outbox):
         folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(show_source(outbox).rstrip('/'))}"
     when = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -50,7 +50,7 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
               "with --refresh, which buys all of its jobs anew."),
     (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys all of its jobs anew."),
     (JobOverdue, "Run {again} later: where the queue has finished the job, it is fetched and not paid again."),
-    (SpoiledResult, "Run {again}, which fetches it once more; where it stays so, --refresh buys another"),
+    (SpoiledResult, "Run {again}, which fetches it once more; where it stays so, --refresh buys another."),
     (FetchFailed, "Run {again}: the job is paid, and only its result is still to be fetched."),
     (LedgerFault, "See to the ledger (`reelflow doctor` says where it lies), and run {again}."),
     (MediaTimeout, "Give ffmpeg longer (REELFLOW_FFMPEG_TIMEOUT) or take a shorter part, and run {again}: what was "

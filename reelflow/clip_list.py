@@ -14,6 +14,7 @@ from typing import Any
 
 from reelflow import remote
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.legible import is_legible, legible
 from reelflow.sources import is_address, show_source
 
@@ -63,7 +64,7 @@ def read_rows(where: str, *, pictures: bool) -> tuple[Row, ...]:
         more = f" and {len(illegible) - 1} more" if len(illegible) > 1 else ""
         raise BadInput(f"The name {illegible[0]}{more} is not in UTF-8, and no report could tell it: rename the file.",
                        field="sources")
-    if not rows and not (is_address(where) or _has_magic(where) or Path(where).expanduser().exists()):
+    if not rows and not (is_address(where) or _has_magic(where) or expanded(where).exists()):
         raise BadInput(f"There is no folder and no film {where}: check its name.", field="sources")
     if not rows:
         kind = "pictures" if pictures else "films"
@@ -95,7 +96,7 @@ def check_apart(sources: str, results: str, names: Iterable[str], *, pictures: b
 
 def _split(sources: str) -> tuple[str, str]:
     """The folder, or the prefix, that clips are looked for in, and the pattern of their paths below it."""
-    if not _has_magic(sources) or (not is_address(sources) and Path(sources).expanduser().exists()):
+    if not _has_magic(sources) or (not is_address(sources) and expanded(sources).exists()):
         return sources, "*"
     before = sources[:next(at for at, sign in enumerate(sources) if sign in "*?[")]
     fixed = before[:before.rfind("/") + 1]
@@ -105,7 +106,7 @@ def _split(sources: str) -> tuple[str, str]:
 def _places(where: str) -> tuple[str, ...]:
     """A place as it can be held against others; a folder as it lies and as it is named, which links may keep apart."""
     lies = remote.place_of(where)
-    return (lies,) if is_address(where) else (lies, str(Path(where).expanduser().absolute()))
+    return (lies,) if is_address(where) else (lies, str(expanded(where).absolute()))
 
 
 def _fits(pattern: Sequence[str], path: Sequence[str]) -> bool:
@@ -130,7 +131,7 @@ def _has_magic(text: str) -> bool:
 
 
 def _found(where: str) -> list[Path]:
-    path = Path(where).expanduser().absolute()
+    path = expanded(where).absolute()
     if path.is_dir():
         return sorted(one for one in path.iterdir() if one.is_file())
     if path.exists() or not _has_magic(where):
@@ -153,7 +154,7 @@ def _listed(where: str) -> tuple[Row, ...]:
                      if line.strip() and not line.lstrip().startswith("#")]
     except (csv.Error, ValueError) as error:
         raise BadInput(f"The list {show_source(where)} can't be read: {error}.", field="sources") from None
-    folder = None if is_address(where) else Path(where).expanduser().absolute().parent
+    folder = None if is_address(where) else expanded(where).absolute().parent
     base = where.rpartition("/")[0]
     return tuple(Row(_from(row.source, folder, base), _with_files(row.own, folder), row.line) for row in found)
 
@@ -161,13 +162,13 @@ def _listed(where: str) -> tuple[Row, ...]:
 def _from(source: str, folder: Path | None, base: str) -> str:
     if is_address(source) or source == "sample":
         return source
-    return f"{base}/{source}" if folder is None else str((folder / Path(source).expanduser()).absolute())
+    return f"{base}/{source}" if folder is None else str((folder / expanded(source)).absolute())
 
 
 def _with_files(own: dict[str, Any], folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return own
-    found = {name: str((folder / Path(str(value)).expanduser()).absolute()) for name, value in own.items()
+    found = {name: str((folder / expanded(str(value))).absolute()) for name, value in own.items()
              if name.rpartition(".")[2] in FILES}
     return {**own, **found}
 
@@ -221,7 +222,7 @@ def _text_of(where: str) -> str:
         if remote.is_remote(where):
             raw = remote.read(where, max_bytes=_MAX_LIST_BYTES, field="sources")
         else:
-            path = Path(where).expanduser()
+            path = expanded(where)
             if path.stat().st_size > _MAX_LIST_BYTES:
                 raise BadInput(f"The list {shown} is larger than {_MAX_LIST_BYTES // 2**20} MiB.", field="sources")
             raw = path.read_bytes()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelflow.errors import BadInput, OutputTaken
+from reelflow.home import expanded
 from reelflow.output_spec import OutputSpec
 from reelflow.plan import OutputForm, Plan
 from reelflow.recipe import Recipe
@@ -85,12 +86,12 @@ class Destination:
         """The one file that is asked for. Raises BadInput for a name that no disk takes."""
         if not self.wanted or self.wanted.endswith(("/", os.sep)):
             return None
-        target = Path(self.wanted).expanduser().absolute()
+        target = expanded(self.wanted).absolute()
         _check_length(target.name)
         return None if target.is_dir() else target
 
     def _folder(self) -> Path:
-        return Path(self.wanted).expanduser().absolute() if self.wanted else self.folder
+        return expanded(self.wanted).absolute() if self.wanted else self.folder
 
 
 def _check_length(name: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from reelflow import remote
 from reelflow.clip_list import FILMS, PICTURES
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.legible import is_legible, legible
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
         found = [Arrival(one.address, one.size_bytes, one.mark) for one in remote.list_files(inbox, field="inbox")]
     else:
         try:
-            paths = sorted(Path(inbox).expanduser().absolute().iterdir())
+            paths = sorted(expanded(inbox).absolute().iterdir())
         except FileNotFoundError:
             raise BadInput(f"There is no folder {inbox}: name one that clips arrive in.", field="inbox") from None
         except OSError as error:

@@ -22,6 +22,7 @@ from reelflow.errors import (
     QueueUnreachable,
     Refused,
 )
+from reelflow.home import expanded
 from reelflow.kept import find_kept, first_key
 from reelflow.media.media_step import Given, MediaStep
 from reelflow.media.probe import Probe, probe
@@ -151,7 +152,7 @@ async def preflight(
     check_folder(settings.work_dir, field="REELFLOW_WORK_DIR")
     check_models(recipe, settings.model_table)
     files = await probe_files(recipe)
-    path = Path(source).expanduser().absolute()
+    path = expanded(source).absolute()
     planned: Plan | None = None
     is_here = not is_address(source) and not (source == SAMPLE and not path.exists())
     if is_here:

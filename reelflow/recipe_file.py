@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from reelflow.errors import BadInput, BadRecipe, Fault
+from reelflow.home import expanded
 from reelflow.recipe import Recipe, parse_recipe
 
 # In a wheel they lie within the package, in a checkout beside it.
@@ -109,7 +110,7 @@ class _Reading:
 
 
 def _find(asked: str, beside: Path) -> Path:
-    path = beside / Path(asked).expanduser()
+    path = beside / expanded(asked)
     if path.is_file():
         return path.absolute()
     known = GALLERY / f"{asked}.yaml"

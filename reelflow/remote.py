@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.errors import BadInput, SourceFault
+from reelflow.home import expanded
 from reelflow.whole import written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -50,7 +51,7 @@ def place_of(address: str) -> str:
     """An address, or a folder's path, as it can be held against others."""
     scheme, sign, rest = shown(address).rpartition("://")
     if not sign or scheme.lower() == "file":
-        return str(Path(rest).expanduser().resolve())
+        return str(expanded(rest).resolve())
     return f"{_SAME.get(scheme.lower(), scheme.lower())}://{rest.strip('/')}"
 
 

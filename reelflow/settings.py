@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.legible import is_legible
 from reelflow.model_row import parse_row
 from reelflow.models import Model, ModelTable
@@ -97,9 +98,9 @@ class Settings(BaseSettings):
     @field_validator("work_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        if not is_legible(str(value.expanduser().absolute())):
+        if not is_legible(str(expanded(value).absolute())):
             raise ValueError("its name is not in UTF-8")
-        return value.expanduser().absolute()
+        return expanded(value).absolute()
 
     @field_validator("base_url")
     @classmethod

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from reelflow import remote
 from reelflow.errors import BadInput, SourceFault
+from reelflow.home import expanded
 from reelflow.media.sample import sample_film, sample_picture
 from reelflow.whole import written_whole
 
@@ -36,7 +37,7 @@ def show_source(source: str) -> str:
 
 def path_of(text: str | Path | None) -> Path | None:
     """A local path as a form gives it: absolute, `~` written out; None for an empty text."""
-    return Path(text).expanduser().absolute() if text else None
+    return expanded(text).absolute() if text else None
 
 
 def source_stem(source: str) -> str:
@@ -65,7 +66,7 @@ async def stage_source(
         target = scratch / _staged_name(source.rpartition("/")[2])
         await asyncio.to_thread(remote.fetch, source, target, max_bytes=max_bytes)
         return target
-    return Path(source).expanduser().absolute()
+    return expanded(source).absolute()
 
 
 def _staged_name(name: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from reelflow.home import expanded
+
 STEPS: dict[str, type[Step]] = {}
 """Every step by its name in a recipe; a step enters itself where its class has a `name`."""
 
@@ -72,4 +74,4 @@ def _has_paths(value: Any) -> bool:
 def _moved(value: Any, folder: Path) -> Any:
     if isinstance(value, tuple):
         return tuple(_moved(one, folder) for one in value)
-    return (folder / value.expanduser()).absolute() if isinstance(value, Path) else value
+    return (folder / expanded(value)).absolute() if isinstance(value, Path) else value

@@ -14,6 +14,7 @@ from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, sho
 from reelflow.batch import JOBS, models_of, results_of
 from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed
+from reelflow.home import expanded
 from reelflow.manifest import read_manifest
 from reelflow.media.probe import expect_files
 from reelflow.preflight import check_models, check_queue, probe_files, read_limit
@@ -205,9 +206,9 @@ def _as_here(sources: str) -> str:
     """Sources as the flow gets them: a path that holds wherever it runs."""
     from reelflow.sources import is_address
 
-    return sources if is_address(sources) else str(Path(sources).expanduser().absolute())
+    return sources if is_address(sources) else str(expanded(sources).absolute())
 
 
 def _as_named(recipe: str) -> str:
-    path = Path(recipe).expanduser()
+    path = expanded(recipe)
     return str(path.absolute()) if path.is_file() else recipe

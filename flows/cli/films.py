@@ -16,6 +16,7 @@ from reelflow.ahead import preparing_ahead
 from reelflow.choices import Codec, Fit, Keep, Quality, Rate
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.media.probe import expect_files
 from reelflow.models import Point
 from reelflow.plan import Plan
@@ -130,7 +131,7 @@ def beside_here(output: str | None) -> str:
     if is_address(output):
         return output
     # The last part stays as it is: a link is replaced, not what it points to.
-    asked = Path(output).expanduser()
+    asked = expanded(output)
     there = str(asked.resolve() if asked.name in ("", "..") else asked.parent.resolve() / asked.name)
     return f"{there}/" if output.endswith("/") else there
 
@@ -278,7 +279,7 @@ def demo(*, output: Annotated[Path, Parameter(alias="-o")] = Path("reelflow-demo
     """
     from flows.cli.showcase import run_demo
 
-    return run_demo(output.expanduser().absolute(), as_json=telling.json, quiet=telling.quiet)
+    return run_demo(expanded(output).absolute(), as_json=telling.json, quiet=telling.quiet)
 
 
 def _text(path: Path | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reelflow.home import expanded
+
 
 def gallery(folder: Path = Path(), /, *, port: int = 8650) -> int:
     """Serve a folder of runs' pages on this machine until Ctrl-C: a listing, and films that can be seeked.
@@ -17,5 +19,5 @@ def gallery(folder: Path = Path(), /, *, port: int = 8650) -> int:
     """
     from reelflow.page.gallery import serve_gallery
 
-    serve_gallery(folder.expanduser(), port=port)
+    serve_gallery(expanded(folder), port=port)
     return 0

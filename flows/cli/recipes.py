@@ -18,6 +18,7 @@ from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination
 from reelflow.errors import BadInput
+from reelflow.home import expanded
 from reelflow.media.probe import expect_files, probe
 from reelflow.model_step import ModelStep
 from reelflow.plan import Plan
@@ -247,5 +248,5 @@ def approve(run: str, /, *, prompt: str | None = None, refuse: Annotated[bool, F
 
 def _as_named(file: str) -> str:
     """A recipe as the flow gets it: a path that holds wherever it runs, or a name of the gallery."""
-    path = Path(file).expanduser()
+    path = expanded(file)
     return str(path.absolute()) if path.is_file() else file

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flows.cli.prefect_api import told_of_prefect
 from flows.cli.terminal import escape, plain_console, say, say_failed, say_json, show_rows, shown_phases
 from reelflow.errors import BadInput, ReelflowError
+from reelflow.home import expanded
 
 if TYPE_CHECKING:
     from reelflow.job.entry import Standing
@@ -210,7 +211,7 @@ def check_prefect_home() -> None:
     if os.environ.get("PREFECT_API_URL"):
         return
     named = os.environ.get("PREFECT_HOME")
-    home = Path(named or "~/.prefect").expanduser()
+    home = expanded(named or "~/.prefect")
     if not named and not _is_usable(home):  # it may be named in a file that only Prefect reads
         from prefect.settings import get_current_settings
 
