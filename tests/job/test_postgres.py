@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from scripted import answer, scripted
 from test_ledger import INTENT, decided_at_once, decided_twice
 
+from reelflow.claims import Claims
 from reelflow.errors import BadInput, OverBudget
 from reelflow.job.boundary import Boundary
 from reelflow.job.buy import buy
@@ -203,3 +204,12 @@ async def test_many_who_open_an_empty_database_at_once_all_get_it(url: str, work
     async with Ledger.open(url, work_dir=work_dir) as ledger:
         assert await ledger._transactions.run(
             lambda connection: connection.execute(sa.select(version.c.version)).scalars().all()) == [len(MIGRATIONS)]
+
+
+async def test_what_a_run_has_left_is_free_for_others_and_what_it_holds_is_not(url: str, work_dir: Path) -> None:
+    async with Claims.open(url, work_dir=work_dir) as claims, Claims.open(url, work_dir=work_dir) as other:
+        assert [await claims.take(key) for key in "abc"] == [True] * 3
+        await claims.done(["a"], "made")
+        await claims.leave(["b"])
+        assert (await other.held(), (await other.left()).keys()) == ({"c"}, {"b"})
+        assert [await other.take(key) for key in "abc"] == [False, True, False]
