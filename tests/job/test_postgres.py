@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from scripted import answer, scripted
 from test_ledger import INTENT, brought_up_to_date, decided_at_once, decided_twice
 
+from reelflow.claims import Claims
 from reelflow.errors import BadInput, FetchFailed, LedgerFault, OverBudget
 from reelflow.job.boundary import Boundary
 from reelflow.job.buy import buy
@@ -282,3 +283,12 @@ async def test_a_picture_that_can_t_be_written_here_is_told_as_paid(shop: Shop, 
     (work_dir / "file").touch()
     with pytest.raises(FetchFailed, match="it is paid already"):
         await replace(shop, store=Store(work_dir / "file")).buy(wish)
+
+
+async def test_what_a_run_has_left_is_free_for_others_and_what_it_holds_is_not(url: str, work_dir: Path) -> None:
+    async with Claims.open(url, work_dir=work_dir) as claims, Claims.open(url, work_dir=work_dir) as other:
+        assert [await claims.take(key) for key in "abc"] == [True] * 3
+        await claims.done(["a"], "made")
+        await claims.leave(["b"])
+        assert (await other.held(), (await other.left()).keys()) == ({"c"}, {"b"})
+        assert [await other.take(key) for key in "abc"] == [False, True, False]
