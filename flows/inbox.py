@@ -167,6 +167,8 @@ class _Taking:
             if len(self.clips) >= most:
                 return
             lies = self._lies(arrival)
+            if await self._was_done(arrival):
+                continue
             if not await self._claims.take(lies, arrival.name):
                 continue
             try:
@@ -215,10 +217,18 @@ class _Taking:
                 return
             if error is not None and _is_its_own(error):
                 await put_aside(self._inbox, arrival, error.message)
-            # Whoever brings it again wants it tried again, and what stays is the next run's, behind what is new.
-            await self._claims.leave(keys)
+                # Whoever brings it again wants it tried again.
+                await self._claims.give_back(keys)
+            else:
+                # The next run's, behind what is new.
+                await self._claims.leave(keys)
         except ReelflowError as trouble:
             get_run_logger().error("%s: %s", arrival.name, trouble.message)
+
+    async def _was_done(self, arrival: Arrival) -> bool:
+        """Whether a reelflow that knew of one recipe and one outbox for an inbox has done it."""
+        key = _key(self._inbox, arrival.name, str(arrival.size_bytes), arrival.mark)
+        return await self._claims.is_done(key) is not None
 
     def _lies(self, arrival: Arrival) -> str:
         return _key(*self._stream, arrival.name, str(arrival.size_bytes), arrival.mark)

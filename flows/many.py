@@ -127,6 +127,7 @@ class _Works:
                              made_before=len(looked) - len(to_make), results=self._shown)
         check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
         self.results.go_on()
+        self.halted = self.halted or self.results.trouble
         told = self._told(len(to_make), cost)
         if self.order.estimate:
             for one in looked:

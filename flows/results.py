@@ -47,8 +47,10 @@ class Results:
                             "What is bought is in the ledger.")
 
     def go_on(self) -> None:
-        """Write what was held, and from now on each line at once."""
+        """Begin the manifest anew, write what was held, and from now on each line at once."""
         held, self._held = self._held or [], None
+        self._lines = -1
+        self._manifest.begin()
         for line in held:
             self.add(line)
 
@@ -91,7 +93,7 @@ class Results:
             get_run_logger().warning("The batch's index page could not be brought up to date: %s", error)
 
     def _write(self, goes_on: bool) -> None:
-        if not self._manifest.lines:
+        if self._held is not None:
             return
         if self._output:
             remote.put(self._manifest.path, self._lies(self._manifest.path))

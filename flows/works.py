@@ -118,7 +118,9 @@ class Works:
             self.commands[f"prepare {job.place}"] = [list(command) for command in ready.commands]
             # For a run that ends before it is finished.
             note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
-            return await asyncio.gather(*bringing, return_exceptions=True)
+            ended = await asyncio.gather(*bringing, return_exceptions=True)
+            lost = next((one for one in ended if isinstance(one, SubmitUnknown)), None)
+            return ended if lost is None else [lost]
         except asyncio.CancelledError:
             for task in bringing:
                 task.cancel()
@@ -165,10 +167,16 @@ class Works:
         async with job_slot(run):
             if failed.is_set():
                 raise asyncio.CancelledError
-            bought = await buy_until_done(
-                run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
-                max_attempts=run.settings.max_attempts,
-            )
+            try:
+                bought = await buy_until_done(
+                    run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
+                    max_attempts=run.settings.max_attempts,
+                )
+            except SubmitUnknown:
+                if can_ask(run):
+                    # Whoever is asked may give the whole film up: what is not sent yet waits for that.
+                    failed.set()
+                raise
             note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):

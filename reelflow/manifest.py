@@ -76,16 +76,18 @@ def line_of(report: Report, name: str, *, took: float) -> Line:
 
 
 class Manifest:
-    """A manifest that is being written: begun anew by each run, with its first line, since each tells of every clip."""
+    """A manifest that is being written; an earlier run's until it is begun anew, since each tells of every clip."""
 
     def __init__(self, path: Path, opened: int) -> None:
         self.path, self._opened = path, opened
         self.lines = 0
 
+    def begin(self) -> None:
+        """Leave nothing of an earlier run."""
+        os.ftruncate(self._opened, 0)
+
     def add(self, line: Line) -> None:
         """Write a line, at once and as a whole: neither who is killed behind it nor a full disk leaves half of one."""
-        if not self.lines:
-            os.ftruncate(self._opened, 0)
         raw = (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode()
         before = os.fstat(self._opened).st_size
         try:
@@ -99,7 +101,7 @@ class Manifest:
 
 @contextlib.contextmanager
 def opened_manifest(path: Path) -> Iterator[Manifest]:
-    """The manifest at `path`, for one run at a time; it stays as it was until a line is written.
+    """The manifest at `path`, for one run at a time; it stays as it was until it is begun.
 
     Raises BadInput where another run is writing it.
     """

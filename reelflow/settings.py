@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         if not is_legible(str(expanded(value).absolute())):
             raise ValueError("its name is not in UTF-8")
+        if str(expanded(value)).startswith("~"):
+            # In each folder that it is begun from there would be another ledger, which knows of nothing.
+            raise ValueError(f"there is no home folder for {value}: write it out")
         return expanded(value).absolute()
 
     @field_validator("base_url")

@@ -20,7 +20,6 @@ from reelflow.errors import (
     BadResult,
     JobFailed,
     JobOverdue,
-    KeyRefused,
     QueueBusy,
     QueueFault,
     QueueRefused,
@@ -36,6 +35,7 @@ from reelflow.job.submission import Bought
 from reelflow.job.wire import JobStatus, JobStatusResponse, Wish
 from reelflow.measure import Measure, What
 from reelflow.media.probe import probe
+from reelflow.models import ModelTable
 from tasks.events import emit_job
 from tasks.facts import note, note_kept, note_measure, note_standing
 from tasks.folded import task
@@ -46,6 +46,7 @@ from tasks.run import Run, current_run
 LEASE_SECONDS = 60.0
 # A film of a few frames may come back with so many more and still be matched (media/matching.py).
 _MORE_FRAMES = 8
+_NOT_LISTED = (404, 405, 422)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +120,11 @@ async def _resolve(run: Run, name: str) -> str:
                 raise QueueUnreachable(f"{trouble.message} Check DECART_BASE_URL and the network.") from None
             else:
                 raise
-        except KeyRefused:
-            raise
-        except QueueRefused:
-            # A model's own name stands for itself where the queue has no answer: a preview, say, that it does not list.
-            if run.settings.model_table.canonical(name) != name:
+        except QueueRefused as refusal:
+            # A model's own name stands for itself where the queue does not know it, a preview say, or has no such way.
+            # An alias does not, and not with a row of its own either: what it stood for yesterday was another wish.
+            is_alias = name in {**run.settings.model_table.aliases, **ModelTable.standard().aliases}
+            if is_alias or refusal.status not in _NOT_LISTED:
                 raise
             return name
     raise AssertionError("the last try ends the loop")
@@ -206,12 +207,14 @@ async def fetch_result(bought: Bought, *, about_seconds: float, rate: int, title
             film = await probe(path)
         # What can be matched is the finish's to decide, whatever rate it says; this is for what is no result at all.
         frames = about_seconds * rate
-        is_near = (about_seconds / 2 <= film.seconds <= about_seconds * 2
-                   or frames / 2 <= film.frames <= frames * 2 + _MORE_FRAMES)
-        if about_seconds and not is_near:
-            raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "
-                            f"{about_seconds:.2f} s were expected.")
-        return film.seconds
+        is_far = about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2
+        if film.frames == round(frames) or (is_far and frames / 2 <= film.frames <= frames * 2 + _MORE_FRAMES):
+            # By the times that it tells itself the ledger would take it for dearer, or cheaper, than it was.
+            return film.frames / rate
+        if not is_far:
+            return film.seconds
+        raise BadResult(f"The result of job {bought.job_id} is {film.seconds:.2f} s long where about "
+                        f"{about_seconds:.2f} s were expected.")
 
     async with phase("fetch", of=bought.job_id or "") as running:
         collected = await fetch_job(run.ledger, run.client, run.store, bought, check=check, on_bytes=_count(running))

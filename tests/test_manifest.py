@@ -33,6 +33,8 @@ def test_a_run_that_tells_of_no_clip_leaves_what_the_one_before_has_told(tmp_pat
     path = tmp_path / "manifest.jsonl"
     for lines in (2, 0, 1):
         with opened_manifest(path) as manifest:
+            if lines:
+                manifest.begin()
             for _ in range(lines):
                 manifest.add(line)
         assert len(read_manifest(path)) == (lines or 2)

@@ -79,6 +79,12 @@ def test_a_setting_that_is_nearly_one_is_told_and_others_are_left_alone(
         read_settings()
 
 
+def test_a_work_folder_of_nobody_s_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_WORK_DIR", "~no-such-user/reelflow")
+    with pytest.raises(BadInput, match="there is no home folder for ~no-such-user/reelflow"):
+        read_settings()
+
+
 def test_a_wrong_key_setting_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DECART_API_KEY", SECRET)
     monkeypatch.setenv("REELFLOW_POLL_SECONDS", "soon")

@@ -16,8 +16,8 @@ from reelflow.job.answers import line_of, retry_after_of, words_of
 _BUSY = (429, 503)
 _MOVED = (301, 307, 308)
 _MAY_PASS = (408, 425)
-# The account, the model, the address, a proxy: whatever is in a form, they are the same.
-_OF_NO_FORM = (402, 404, 405, 407, 410)
+# Moderated, too large, of another kind, or not to be worked on: said of the form, and not of who sends it where.
+_OF_THE_FORM = (400, 413, 415, 422)
 
 
 class Refusal:
@@ -42,7 +42,7 @@ class Refusal:
                 "set DECART_BASE_URL.", status=self._status,
             )
         if 400 <= self._status < 500 and self._status not in _MAY_PASS:
-            kind = QueueRefused if self._status in _OF_NO_FORM else FormRefused
+            kind = FormRefused if self._status in _OF_THE_FORM else QueueRefused
             return self._refused(f"refused the form for {model}", kind)
         return SubmitUnknown(
             f"The queue at {self._address} answered {self._status} to the form for {model}{told}: a job may or may not "

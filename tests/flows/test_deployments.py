@@ -305,6 +305,20 @@ async def test_a_person_is_asked_about_the_lost_reply_of_a_piece_once_the_other_
     assert (await probe(tmp_path / "out.mp4")).frames == 30
 
 
+async def test_no_piece_is_sent_after_a_lost_reply_before_a_person_has_decided(
+    worker: Path, queue: StandIn, clip: Path, tmp_path: Path
+) -> None:
+    queue.faults.add("drop-after-accept=1", "late-reply=3")
+    pieces = {"name": "mine", "steps": [{"restyle": {"prompt": "noir", "max_segment_seconds": 0.1}}],
+              "outputs": [{"path": "out.mp4"}]}
+    run = await until(await start("pipeline/pipeline", source=str(clip), recipe=pieces, output=f"{tmp_path}/"),
+                      {"Suspended", *ENDED}, worker)
+    assert (run.state_name, queue.jobs_made) == ("Suspended", 4), worker.read_text()[-3000:]
+    await answer_run(str(run.id), {"decision": "abandon"})
+    run = await until(run, ENDED, worker)
+    assert (run.state_name, queue.jobs_made) == ("Failed", 4), worker.read_text()[-3000:]
+
+
 @pytest.mark.parametrize(("answer", "jobs", "ends"), [
     ("adopt", 1, "Completed"), ("resubmit", 2, "Completed"), ("abandon", 1, "Failed"),
 ])

@@ -14,6 +14,7 @@ from flows.edit import edit
 from flows.restyle import restyle
 from flows.tryon import tryon
 from reelflow.errors import BadResult
+from reelflow.job.ledger import Ledger
 from reelflow.media.probe import probe
 from reelflow.models import ModelTable
 from reelflow.standin.server import running_standin
@@ -95,7 +96,7 @@ CROOKED = {
 
 @pytest.mark.parametrize("fault", CROOKED)
 async def test_a_crooked_result_is_put_right_or_told(
-    fault: str, tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str, tmp_path: Path, work_dir: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_numbered(tmp_path / "in.mp4", rate=30, frames=90)
     async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg, faults=[f"{fault}=1"]) as queue:
@@ -111,6 +112,9 @@ async def test_a_crooked_result_is_put_right_or_told(
         report = await restyle(str(source), prompt="unchanged", output=str(tmp_path / "out.mp4"))
     film = await probe(Path(report["output"]))
     assert (film.frames, film.rate, len(film.sounds)) == (90, 30, 1)
+    async with Ledger.open(None, work_dir=work_dir) as ledger:
+        (entry,) = await ledger.entries()
+    assert entry.output_seconds == pytest.approx(3.0, rel=0.05)  # by which it is paid, whatever rate it says
     assert (told in " ".join(report["warnings"])) if told else not report["warnings"]
     shown = [frame.number for frame in read_numbers(Path(report["output"]))]
     # A film of another length is laid on one to one, so its last frames may be up to 3 % off.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
@@ -280,7 +281,8 @@ async def let_be_held_elsewhere(work_dir: Path, *, seconds: int) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 async def test_a_run_that_is_taken_up_elsewhere_waits_for_the_clips_that_the_dead_one_held(
-    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bring(clip, arriving / "a.mp4")
     asked = f"{str(arriving)!r}, {str(tmp_path / 'out')!r}, job='restyle', prompt='noir', settle_seconds=0.0"
@@ -293,6 +295,21 @@ async def test_a_run_that_is_taken_up_elsewhere_waits_for_the_clips_that_the_dea
     await let_be_held_elsewhere(work_dir, seconds=LEASE_SECONDS - 4)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "2")
     assert (await run(arriving, tmp_path))["completed"] == 1
+    assert "1 clips are held by a run that may be gone" in caplog.text
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_what_an_earlier_reelflow_has_done_stays_done(
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path
+) -> None:
+    bring(clip, arriving / "a.mp4")
+    (arrival,) = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
+    words = str(arriving), arrival.name, str(arrival.size_bytes), arrival.mark
+    key = "inbox:" + hashlib.sha256("\n".join(words).encode()).hexdigest()
+    async with Claims.open(None, work_dir=work_dir) as claims:
+        assert await claims.take(key)
+        await claims.done([key], "a.mp4")
+    assert (await run(arriving, tmp_path))["clips"] == 0
 
 
 @pytest.mark.usefixtures("prefect_server")

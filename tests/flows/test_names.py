@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,16 @@ async def test_a_name_is_asked_about_again_where_the_queue_is_busy_and_not_befor
 async def test_a_model_s_own_name_needs_no_answer_and_a_rolling_one_does(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rolling = "lucy-restyle-latest"
+    monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
     async with scripted(answer(404)) as server:
         monkeypatch.setenv("DECART_BASE_URL", server.url)
-        monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
         assert (await restyle(str(clip), prompt="noir", estimate=True))["status"] == "estimated"
-        with pytest.raises(QueueRefused, match="what the model lucy-restyle-latest stands for now"):
-            await restyle(str(clip), prompt="noir", model="lucy-restyle-latest", estimate=True)
+        for rows in ({}, {rolling: {"like": "lucy-restyle-2"}}):
+            monkeypatch.setenv("REELFLOW_MODELS", json.dumps(rows))
+            with pytest.raises(QueueRefused, match=f"what the model {rolling} stands for now"):
+                await restyle(str(clip), prompt="noir", model=rolling, estimate=True)
+    async with scripted(answer(200, "<html>")) as server:
+        monkeypatch.setenv("DECART_BASE_URL", server.url)
+        with pytest.raises(QueueRefused, match="did not answer readably"):
+            await restyle(str(clip), prompt="noir", estimate=True)
