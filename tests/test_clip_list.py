@@ -175,6 +175,7 @@ LINE = line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4", outputs=(P
 def test_a_manifest_is_one_run_s_at_a_time_and_begun_anew_by_each(tmp_path: Path) -> None:
     for _ in range(2):
         with opened_manifest(tmp_path / "m.jsonl") as manifest:
+            manifest.begin()
             manifest.add(LINE)
             with pytest.raises(BadInput, match="Another batch"), opened_manifest(tmp_path / "m.jsonl"):
                 pass

@@ -285,7 +285,8 @@ async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
     with opened_manifest(tmp_path / "manifest.jsonl") as manifest:
         results = Results(manifest, "slow://out", "one clip", 1, estimated=False)
         async with results.kept_up():
-            manifest.add(line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4"), "a", took=1.5))
+            results.go_on()
+            results.add(line_of(Report("restyle", RunStatus.COMPLETED, source="a.mp4"), "a", took=1.5))
             await asyncio.to_thread(begun.wait)
     await asyncio.get_running_loop().shutdown_default_executor()  # whatever still writes has its word
     assert b"data-goes-on>" not in remote.read("slow://out/index.html", max_bytes=10**6)

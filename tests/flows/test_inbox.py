@@ -281,8 +281,7 @@ async def let_be_held_elsewhere(work_dir: Path, *, seconds: int) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 async def test_a_run_that_is_taken_up_elsewhere_waits_for_the_clips_that_the_dead_one_held(
-    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    arriving: Path, queue: StandIn, clip: Path, tmp_path: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(clip, arriving / "a.mp4")
     asked = f"{str(arriving)!r}, {str(tmp_path / 'out')!r}, job='restyle', prompt='noir', settle_seconds=0.0"
@@ -292,10 +291,9 @@ async def test_a_run_that_is_taken_up_elsewhere_waits_for_the_clips_that_the_dea
     assert await killed.wait() == -signal.SIGKILL
     await let_be_held_elsewhere(work_dir, seconds=0)
     assert (await run(arriving, tmp_path))["clips"] == 0
-    await let_be_held_elsewhere(work_dir, seconds=LEASE_SECONDS - 4)
+    await let_be_held_elsewhere(work_dir, seconds=LEASE_SECONDS - 8)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "2")
     assert (await run(arriving, tmp_path))["completed"] == 1
-    assert "1 clips are held by a run that may be gone" in caplog.text
 
 
 @pytest.mark.usefixtures("prefect_server")
