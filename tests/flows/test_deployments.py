@@ -313,10 +313,11 @@ async def test_no_piece_is_sent_after_a_lost_reply_before_a_person_has_decided(
               "outputs": [{"path": "out.mp4"}]}
     run = await until(await start("pipeline/pipeline", source=str(clip), recipe=pieces, output=f"{tmp_path}/"),
                       {"Suspended", *ENDED}, worker)
-    assert (run.state_name, queue.jobs_made) == ("Suspended", 4), worker.read_text()[-3000:]
+    made = queue.jobs_made
+    assert (run.state_name, made <= 4) == ("Suspended", True), worker.read_text()[-3000:]  # of eleven pieces
     await answer_run(str(run.id), {"decision": "abandon"})
     run = await until(run, ENDED, worker)
-    assert (run.state_name, queue.jobs_made) == ("Failed", 4), worker.read_text()[-3000:]
+    assert (run.state_name, queue.jobs_made) == ("Failed", made), worker.read_text()[-3000:]
 
 
 @pytest.mark.parametrize(("answer", "jobs", "ends"), [
