@@ -23,6 +23,7 @@ from reelflow.plan import Plan
 from reelflow.preflight import check_first, check_models, check_total, read_limit
 from reelflow.preview import excerpt, with_prompt
 from reelflow.recipe import Recipe
+from reelflow.report import plain
 from reelflow.settings import read_settings
 from tasks.report import publish_plan
 
@@ -93,7 +94,7 @@ async def _answered(recipe: Recipe, question: str, models: ModelTable, *, key: s
             try:
                 check_models(with_prompt(recipe, prompt), models)
             except BadInput as refusal:
-                told = f"**{refusal.message}**\n\n{question}"
+                told = f"**{plain(refusal.message)}**\n\n{question}"
                 continue
         return answer
     raise AssertionError("the questions end by an answer")

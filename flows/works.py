@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.decide import ask_person, can_ask
 from flows.trail import Trail
 from reelflow.compile import Known, compile_recipe
-from reelflow.errors import SubmitUnknown
+from reelflow.errors import Refused, SubmitUnknown
 from reelflow.job.attempts import buy_until_done
 from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
@@ -119,8 +119,8 @@ class Works:
             # For a run that ends before it is finished.
             note(commands=dict(self.commands), warnings=tuple(dict.fromkeys((*self._plan.warnings, *self.warnings))))
             ended = await asyncio.gather(*bringing, return_exceptions=True)
-            lost = next((one for one in ended if isinstance(one, SubmitUnknown)), None)
-            return ended if lost is None else [lost]
+            # Those that were not sent any more say nothing of what went wrong.
+            return [one for one in ended if not (failed.is_set() and isinstance(one, asyncio.CancelledError))]
         except asyncio.CancelledError:
             for task in bringing:
                 task.cancel()
@@ -172,9 +172,9 @@ class Works:
                     run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
                     max_attempts=run.settings.max_attempts,
                 )
-            except SubmitUnknown:
-                if can_ask(run):
-                    # Whoever is asked may give the whole film up: what is not sent yet waits for that.
+            except (SubmitUnknown, Refused) as error:
+                # Whoever is asked may give the whole film up, or has: what is not sent yet is not bought for it.
+                if isinstance(error, Refused) or can_ask(run):
                     failed.set()
                 raise
             note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))

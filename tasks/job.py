@@ -121,7 +121,7 @@ async def _resolve(run: Run, name: str) -> str:
             else:
                 raise
         except QueueRefused as refusal:
-            # A model's own name stands for itself where the queue does not know it, a preview say, or has no such way.
+            # A model's own name stands for itself where the queue does not list it (a preview), or lists none.
             # An alias does not, and not with a row of its own either: what it stood for yesterday was another wish.
             is_alias = name in {**run.settings.model_table.aliases, **ModelTable.standard().aliases}
             if is_alias or refusal.status not in _NOT_LISTED:
@@ -205,9 +205,11 @@ async def fetch_result(bought: Bought, *, about_seconds: float, rate: int, title
     async def check(path: Path) -> float | None:
         async with run.looking:
             film = await probe(path)
+        if not about_seconds:
+            return film.seconds
         # What can be matched is the finish's to decide, whatever rate it says; this is for what is no result at all.
         frames = about_seconds * rate
-        is_far = about_seconds and not about_seconds / 2 <= film.seconds <= about_seconds * 2
+        is_far = not about_seconds / 2 <= film.seconds <= about_seconds * 2
         if film.frames == round(frames) or (is_far and frames / 2 <= film.frames <= frames * 2 + _MORE_FRAMES):
             # By the times that it tells itself the ledger would take it for dearer, or cheaper, than it was.
             return film.frames / rate
