@@ -117,7 +117,9 @@ def film_arguments(
     return [
         "-y", *inputs, *(sound if shape.sound else []), "-filter_complex", ";".join(chains), "-map", "[result]",
         *(["-map", f"{sounds}:a", "-c:a", "aac"] if shape.sound else ["-an"]),
-        "-r", str(shape.label), "-frames:v", str(shape.frames), "-c:v", "libx264", "-preset", "superfast", "-crf", "19",
+        # Not -r: the graph takes a frame to last 1/fps, so of a label far off it gives the first one thrice.
+        "-fps_mode", "passthrough", "-enc_time_base", f"1:{shape.label}", "-bsf:v", "setts=pts=PTS:dts=DTS:duration=1",
+        "-frames:v", str(shape.frames), "-c:v", "libx264", "-preset", "superfast", "-crf", "19",
         "-map_metadata", "-1", "-metadata", f"comment={COMMENT}", "-movflags", "+faststart", "-f", "mp4",
         f"file:{destination}",
     ]

@@ -172,7 +172,7 @@ NASTY = (
         "-c:v", "libx265", "-x265-params", "log-level=error"), warned="HDR"),
     Nasty("wide-colours.mkv", encoded(
         "-vf", "format=yuv422p10le,setparams=color_primaries=bt2020:color_trc=bt709:colorspace=bt2020nc:range=tv",
-        "-c:v", "ffv1")),
+        "-c:v", "ffv1"), warned="10 bits a colour", about={"bits": 10}),
     Nasty("hdr-odd.mkv", encoded(
         "-vf", f"format=yuv420p10le,setparams={HDR}:colorspace=bt2020nc", "-c:v", "ffv1",
         picture="testsrc=s=161x91:r=25:d=1"), size=(162, 92), warned="HDR"),
@@ -180,7 +180,7 @@ NASTY = (
         "-vf", f"format=yuv420p10le,setparams={HDR}:colorspace=bt2020c", "-c:v", "ffv1"), warned="HDR"),
     Nasty("old-gamma.mkv", encoded(
         "-vf", "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=bt470m:colorspace=bt2020nc:range=tv",
-        "-c:v", "ffv1")),
+        "-c:v", "ffv1"), warned="10 bits a colour", about={"bits": 10}),
     Nasty("full-range.mp4", encoded("-c:v", "libx264", "-vf", "scale=out_range=pc,format=yuvj420p")),
     Nasty("rgb.mkv", encoded("-c:v", "ffv1", "-pix_fmt", "gbrp")),
     Nasty("grey.mkv", encoded("-c:v", "ffv1", "-pix_fmt", "gray")),
