@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from reelflow.errors import BadInput
 from reelflow.report import Report, RunStatus, spell_seconds
@@ -21,43 +21,45 @@ POSTERS = "posters"
 BAD = (RunStatus.FAILED, RunStatus.REFUSED, RunStatus.UNDECIDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(BaseModel):
     """What became of one clip: `took` is in seconds, `paid` says when it was paid (None: nothing was, by this run).
 
-    `poster` is a small picture of its first output, from the manifest's folder on, `page` the page that says why it
-    failed (None: there is none).
+    `cost_usd` is None where the price is unknown. `poster` is a small picture of its first output, from the manifest's
+    folder on, `page` the page that says why it failed (None: there is none). Outputs are absolute, or from that folder
+    on. A line that somebody else wrote may leave away what isn't known, and have other fields beside these.
     """
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     source: str
-    name: str
+    name: str = ""
     status: str
-    outputs: tuple[str, ...]
-    job_ids: tuple[str, ...]
-    billed_seconds: float
-    cost_usd: float | None
-    paid: str | None
-    ledger_key: str | None
-    warnings: tuple[str, ...]
-    error: str | None
-    took: float
-    ended_at: str
-    flow_run_id: str | None
-    model: str | None
-    prompt: str | None
-    stand_in: bool
-    poster: str | None
+    outputs: tuple[str, ...] = ()
+    job_ids: tuple[str, ...] = ()
+    billed_seconds: float = 0.0
+    cost_usd: float | None = 0.0
+    paid: str | None = None
+    ledger_key: str | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    took: float = 0.0
+    ended_at: str | None = None
+    flow_run_id: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    stand_in: bool = False
+    poster: str | None = None
     page: str | None = None
+
+    @field_validator("outputs", "job_ids", "warnings", "billed_seconds", "took", mode="before")
+    @classmethod
+    def _null_is_nothing(cls, given: object, about: ValidationInfo) -> object:
+        return cls.model_fields[str(about.field_name)].default if given is None else given
 
     @property
     def is_bad(self) -> bool:
         """Whether the clip has failed, was refused, or waits for a person's decision."""
         return self.status in BAD
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, in the order in which they are told."""
-        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value
-                for name in self.__slots__}
 
 
 def line_of(report: Report, name: str, *, took: float) -> Line:
@@ -88,7 +90,7 @@ class Manifest:
 
     def add(self, line: Line) -> None:
         """Write a line, at once and as a whole: neither who is killed behind it nor a full disk leaves half of one."""
-        raw = (json.dumps(line.to_dict(), ensure_ascii=False) + "\n").encode()
+        raw = f"{line.model_dump_json()}\n".encode()
         before = os.fstat(self._opened).st_size
         try:
             while raw:
@@ -118,13 +120,30 @@ def opened_manifest(path: Path) -> Iterator[Manifest]:
         os.close(opened)
 
 
-def read_manifest(path: Path) -> tuple[dict[str, Any], ...]:
-    """The lines of a manifest. Raises BadInput where it can't be read."""
+def read_manifest(path: Path) -> tuple[Line, ...]:
+    """The lines of a manifest, without a last one that is being written.
+
+    Raises:
+        BadInput: it can't be read, or a line is no JSON object of a clip.
+    """
     try:
         # Not `splitlines`: a prompt may hold a sign, such as U+2028, that it takes for the end of a line.
-        return tuple(json.loads(line) for line in path.read_text("utf-8").split("\n") if line)
-    except (OSError, ValueError) as error:
+        written = path.read_text("utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"The manifest {path} can't be read: {error}.", field="manifest") from None
+    lines = []
+    for number, line in enumerate(written, 1):
+        if not line.strip():
+            continue
+        try:
+            lines.append(Line.model_validate_json(line))
+        except ValidationError as error:
+            if number == len(written):
+                break
+            why = error.errors(include_url=False)[0]
+            told = f"{'.'.join(map(str, why['loc']))}: {why['msg']}" if why["loc"] else "it is no JSON object"
+            raise BadInput(f"Line {number} of {path} can't be used: {told}.", field="manifest") from None
+    return tuple(lines)
 
 
 @dataclass(slots=True)

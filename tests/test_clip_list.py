@@ -180,7 +180,7 @@ def test_a_manifest_is_one_run_s_at_a_time_and_begun_anew_by_each(tmp_path: Path
             with pytest.raises(BadInput, match="Another batch"), opened_manifest(tmp_path / "m.jsonl"):
                 pass
             manifest.add(LINE)
-    assert [line["outputs"] for line in read_manifest(tmp_path / "m.jsonl")] == [["o.mp4"]] * 2
+    assert [line.outputs for line in read_manifest(tmp_path / "m.jsonl")] == [("o.mp4",)] * 2
 
 
 def test_a_kill_leaves_whole_lines(tmp_path: Path) -> None:

@@ -186,9 +186,9 @@ def _worst(manifest: str | None) -> list[tuple[str, str]]:
     """The first clips that failed, each with why and its page."""
     if manifest is None or not Path(manifest).is_file():
         return []
-    bad = [line for line in read_manifest(Path(manifest)) if line["error"]]
+    bad = [line for line in read_manifest(Path(manifest)) if line.error]
     more = [("", f"and {len(bad) - MOST_SHOWN} more")] if len(bad) > MOST_SHOWN else []
-    rows = [row for line in bad[:MOST_SHOWN] for row in ((line["name"], line["error"]), ("", line["page"] or ""))]
+    rows = [row for line in bad[:MOST_SHOWN] for row in ((line.name, line.error or ""), ("", line.page or ""))]
     return rows + more
 
 

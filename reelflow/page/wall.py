@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
-
 from reelflow.destination import companions
-from reelflow.errors import BadInput
+from reelflow.manifest import Line, read_manifest
 from reelflow.page.card import Card
 from reelflow.page.link import link_to
 from reelflow.page.template import is_ours, render
@@ -20,41 +17,6 @@ from reelflow.sources import show_source
 from reelflow.whole import written_whole
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-
-
-class ClipLine(BaseModel):
-    """One line of a batch's `manifest.jsonl`: a clip, how it ended and what came of it.
-
-    `billed_seconds` and `took` are seconds, `cost_usd` is None where the price is unknown. Paths are absolute, or from
-    the manifest's folder on. Other fields may stand beside these.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    source: str
-    status: str
-    name: str = ""
-    outputs: tuple[str, ...] = ()
-    job_ids: tuple[str, ...] = ()
-    billed_seconds: float = 0.0
-    cost_usd: float | None = 0.0
-    error: str | None = None
-    took: float = 0.0
-    prompt: str | None = None
-    model: str | None = None
-    stand_in: bool = False
-    poster: str | None = None
-    page: str | None = None
-
-    @field_validator("outputs", "job_ids", mode="before")
-    @classmethod
-    def _none_is_empty(cls, given: object) -> object:
-        return () if given is None else given
-
-    @field_validator("billed_seconds", "took", mode="before")
-    @classmethod
-    def _none_is_nothing(cls, given: object) -> object:
-        return 0.0 if given is None else given
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +79,6 @@ def priced(cards: Sequence[Card]) -> Sequence[Card]:
     return others if is_made else cards
 
 
-def read_manifest(manifest: Path) -> tuple[ClipLine, ...]:
-    """The clips of a batch; of several lines of one clip the last counts, since a batch that goes on adds lines.
-
-    Raises:
-        BadInput: it can't be read, or a line is no JSON object of a clip.
-    """
-    try:
-        lines = manifest.read_text("utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"The manifest {manifest} can't be read: {error}.", field="manifest") from None
-    found: dict[str, ClipLine] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            clip = ClipLine.model_validate(json.loads(line))
-        except (ValueError, ValidationError) as error:
-            if number == len(lines):
-                break  # it is being written
-            why = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
-            told = f"{'.'.join(map(str, why['loc']))}: {why['msg']}" if why else "it is not JSON"
-            raise BadInput(f"Line {number} of {manifest} can't be used: {told}.", field="manifest") from None
-        found[clip.name or clip.source] = clip
-    return tuple(found.values())
-
-
 def index_beside(manifest: Path) -> Path:
     """Where a batch's index page goes: `index.html` beside its manifest, unless somebody else's page lies there."""
     index = manifest.with_name(f"{manifest.stem.replace('manifest', 'index')}.html")
@@ -164,8 +100,9 @@ def write_wall(
         BadInput: the manifest can't be used.
     """
     target = destination or index_beside(manifest)
-    ended = read_manifest(manifest)
-    cards = tuple(_card(clip, manifest.parent, target, away=away) for clip in ended)
+    # Of several lines of one clip the last counts, since a batch that goes on adds lines.
+    ended = {line.name or line.source: line for line in read_manifest(manifest)}
+    cards = tuple(_card(clip, manifest.parent, target, away=away) for clip in ended.values())
     total = max(clips or 0, len(cards))
     about = f"{total} clip{'' if total == 1 else 's'}"
     if goes_on:
@@ -189,7 +126,7 @@ def write_wall(
     return target
 
 
-def _card(clip: ClipLine, folder: Path, page: Path, *, away: bool) -> Card:
+def _card(clip: Line, folder: Path, page: Path, *, away: bool) -> Card:
     shown = [folder / clip.poster] if clip.poster else []
     leads_to = [folder / clip.page] if clip.page and not away else []
     if clip.outputs and not away:

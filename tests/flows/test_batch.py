@@ -51,10 +51,10 @@ def clips(many: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def manifest(folder: Path, name: str = "manifest.jsonl") -> dict[str, dict[str, Any]]:
+def manifest(folder: Path, name: str = "manifest.jsonl") -> dict[str, Line]:
     lines = read_manifest(folder / name)
-    assert len({line["name"] for line in lines}) == len(lines)
-    return {line["name"]: line for line in lines}
+    assert len({line.name for line in lines}) == len(lines)
+    return {line.name: line for line in lines}
 
 
 async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_made_again(
@@ -65,11 +65,11 @@ async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_
     with pytest.raises(ClipsFailed, match="4 of 5 completed, 1 failed") as failed:
         await batch(str(clips), job="restyle", prompt="noir", output=str(out))
     told = manifest(out)
-    assert {name: line["status"] for name, line in told.items()} == {
+    assert {name: line.status for name, line in told.items()} == {
         "bad": "refused", **{f"clip-{number}": "completed" for number in range(1, 5)}}
-    assert "is not a video" in told["bad"]["error"]
-    assert (await probe(Path(told["clip-3"]["outputs"][0]))).frames == 5
-    assert (queue.jobs_made, len({line["job_ids"][0] for line in told.values() if line["job_ids"]})) == (4, 4)
+    assert "is not a video" in told["bad"].error
+    assert (await probe(Path(told["clip-3"].outputs[0]))).frames == 5
+    assert (queue.jobs_made, len({line.job_ids[0] for line in told.values() if line.job_ids})) == (4, 4)
     assert (failed.value.summary["cost_usd"], failed.value.summary["billed_seconds"]) == (0.02, 2.0)
 
     # One task run a clip, and a handful of artifacts for all of them.
@@ -89,10 +89,10 @@ async def test_one_clip_s_failure_leaves_the_others_and_only_what_is_missing_is_
     assert json.loads(shown["clips"].data)[0]["clip"] == "bad"
 
     (clips / "bad.mp4").unlink()
-    Path(told["clip-2"]["outputs"][0]).unlink()
+    Path(told["clip-2"].outputs[0]).unlink()
     again = await batch(str(clips), job="restyle", prompt="noir", output=str(out))
     assert (again["completed"], again["to_make"], again["failed"], again["cost_usd"]) == (4, 1, 0, 0.0)
-    assert {line["paid"] for line in manifest(out).values()} == {"kept"}
+    assert {line.paid for line in manifest(out).values()} == {"kept"}
     assert queue.jobs_made == 4
     assert not list(tmp_path.glob("work/scratch/*/"))
 
@@ -138,7 +138,7 @@ async def test_all_of_it_is_held_against_the_limit_before_the_first_job(
         await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), max_cost_usd=0.019)
     told = await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), estimate=True)
     assert (told["status"], told["estimated_cost_usd"], told["completed"]) == ("estimated", 0.02, 0)
-    assert {line["cost_usd"] for line in manifest(tmp_path / "out", "estimate.jsonl").values()} == {0.005}
+    assert {line.cost_usd for line in manifest(tmp_path / "out", "estimate.jsonl").values()} == {0.005}
     assert queue.posts == 0
     told = await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"), max_cost_usd=0.02)
     assert told["completed"] == 4
@@ -192,8 +192,8 @@ async def test_a_job_that_serves_two_clips_is_paid_once_and_counted_once(
     lines = manifest(tmp_path / "out")
     assert (sorted(lines), queue.jobs_made) == (["again", "clip-1"], 1)
     assert (told["completed"], told["cost_usd"], told["billed_seconds"]) == (2, 0.005, 0.5)
-    assert sorted(line["cost_usd"] for line in lines.values()) == [0.0, 0.005]
-    assert [line["paid"] for line in lines.values()].count("now") == 1
+    assert sorted(line.cost_usd for line in lines.values()) == [0.0, 0.005]
+    assert [line.paid for line in lines.values()].count("now") == 1
 
 
 async def test_a_lost_reply_concerns_one_clip_and_its_line_says_how_it_is_decided(
@@ -203,8 +203,8 @@ async def test_a_lost_reply_concerns_one_clip_and_its_line_says_how_it_is_decide
     with pytest.raises(ClipsFailed) as failed:
         await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "out"))
     assert (failed.value.summary["status"], failed.value.summary["undecided"]) == ("undecided", 1)
-    (lost,) = [line for line in manifest(tmp_path / "out").values() if line["status"] != "completed"]
-    assert (lost["status"], "reelflow jobs resolve" in lost["error"], bool(lost["ledger_key"])) == (
+    (lost,) = [line for line in manifest(tmp_path / "out").values() if line.status != "completed"]
+    assert (lost.status, "reelflow jobs resolve" in lost.error, bool(lost.ledger_key)) == (
         "undecided", True, True)
     assert queue.jobs_made == 4
 
@@ -247,9 +247,9 @@ async def test_a_recipe_s_rows_differ_and_parts_make_up_the_whole(
         told = await batch(f"{clips}/list.csv", recipe=recipe, output=str(tmp_path / "out"), part=part)
         lines |= manifest(tmp_path / "out", f"manifest-{part.replace('/', '-of-')}.jsonl")
         assert told["manifest"].endswith(f"manifest-{part.replace('/', '-of-')}.jsonl")
-    frames = [(await probe(Path(line["outputs"][0]))).frames for line in lines.values()]
+    frames = [(await probe(Path(line.outputs[0]))).frames for line in lines.values()]
     assert sorted(frames) == [2, 3, 3]
-    assert len({line["outputs"][0] for line in lines.values()}) == 3
+    assert len({line.outputs[0] for line in lines.values()}) == 3
     prompts = [part.text for form in queue.received for part in form.parts if part.name == "prompt"]
     assert sorted(filter(None, prompts)) == ["neon", "noir", "noir"]
 
@@ -293,7 +293,7 @@ async def test_what_can_t_be_used_is_refused_before_anything_is_bought(
     with pytest.raises((BadInput, ClipsFailed)) as refused:
         await batch(str(clips), **{"output": str(tmp_path / "out"), **asked})
     lines = read_manifest(tmp_path / "out" / "manifest.jsonl") if isinstance(refused.value, ClipsFailed) else ()
-    assert told in refused.value.message + " ".join(str(line["error"]) for line in lines)
+    assert told in refused.value.message + " ".join(str(line.error) for line in lines)
     assert queue.posts == 0
 
 
@@ -369,7 +369,7 @@ async def test_a_prompt_may_hold_what_some_take_for_the_end_of_a_line(
     told = await batch(f"{clips}/clip-1.mp4", job="restyle", prompt="film noir\u2028hard shadows\x85",
                        output=str(tmp_path / "out"))
     (line,) = read_manifest(Path(told["manifest"]))
-    assert (line["status"], Path(told["page"]).exists(), queue.jobs_made) == ("completed", True, 1)
+    assert (line.status, Path(told["page"]).exists(), queue.jobs_made) == ("completed", True, 1)
 
 
 async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips: Path, tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ async def test_a_killed_batch_goes_on_without_paying_again(queue: StandIn, clips
     killed = subprocess.run(words, env={**os.environ, "REELFLOW_KILL_AT": "in-finish"}, capture_output=True,
                             check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert all(line["name"] for line in read_manifest(tmp_path / "out" / "manifest.jsonl"))
+    assert all(line.name for line in read_manifest(tmp_path / "out" / "manifest.jsonl"))
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     told = json.loads(out)

@@ -244,9 +244,9 @@ async def test_a_batch_that_is_cancelled_tells_of_each_clip_and_goes_on_where_it
     run = await until(run, ENDED, worker)
     assert run.state_name == "Cancelled", worker.read_text()[-3000:]
     lines = read_manifest(manifest)
-    assert sorted(line["status"] for line in lines) == ["completed", "interrupted"]
-    (stopped,) = [line for line in lines if line["status"] == "interrupted"]
-    assert stopped["job_ids"]
+    assert sorted(line.status for line in lines) == ["completed", "interrupted"]
+    (stopped,) = [line for line in lines if line.status == "interrupted"]
+    assert stopped.job_ids
 
 
 @pytest.mark.parametrize("wrong", [None, "job-of-another-wish"])

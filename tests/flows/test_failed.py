@@ -100,9 +100,9 @@ async def test_a_clip_of_a_batch_leaves_its_own_and_the_index_page_leads_to_it(
     out = tmp_path / "out"
     with pytest.raises(ClipsFailed):
         await batch(str(tmp_path / "in"), job="restyle", prompt="noir", output=str(out))
-    told = {line["name"]: line for line in read_manifest(out / "manifest.jsonl")}
-    assert told["bad"]["page"] == str(out / "bad-restyle.failed.html")
-    assert told["good"]["page"] is None
+    told = {line.name: line for line in read_manifest(out / "manifest.jsonl")}
+    assert told["bad"].page == str(out / "bad-restyle.failed.html")
+    assert told["good"].page is None
     assert 'href="./bad-restyle.failed.html"' in (out / "index.html").read_text()
     assert "is not a video" in (out / "bad-restyle.failed.html").read_text()
 

@@ -43,7 +43,7 @@ def bring(source: Path, target: Path, *, age: float = 60) -> None:
 
 def sources(told: dict[str, Any]) -> list[str]:
     """The names of the clips that a run has made."""
-    return [Path(line["source"]).name for line in read_manifest(Path(told["manifest"]))]
+    return [Path(line.source).name for line in read_manifest(Path(told["manifest"]))]
 
 
 async def run(arriving: Path, tmp_path: Path, **more: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ async def test_a_clip_with_a_name_as_long_as_names_can_be_is_made(
     bring(clip, arriving / f"{'画' * 83}.mp4")
     told = await run(arriving, tmp_path)
     (line,) = read_manifest(Path(told["manifest"]))
-    assert Path(line["outputs"][0]).name.startswith("画" * 40 + "-")
+    assert Path(line.outputs[0]).name.startswith("画" * 40 + "-")
     assert queue.jobs_made == 1
 
 
@@ -132,18 +132,18 @@ async def test_each_clip_is_made_once_whatever_its_name(
     told = await run(arriving, tmp_path)
     assert (told["completed"], told["clips"]) == (1, 1)
     (line,) = read_manifest(Path(told["manifest"]))
-    assert (await probe(Path(line["outputs"][0]))).frames == 30
+    assert (await probe(Path(line.outputs[0]))).frames == 30
     (event,) = await events_of(told["flow_run_id"], "reelflow.clip.arrived")
     assert event["resource"]["prefect.resource.id"] == f"reelflow.inbox.{line['name']}"
-    assert event["payload"] == {"clip": line["name"], "source": str(arriving / "a.mp4"), "inbox": str(arriving),
+    assert event["payload"] == {"clip": line.name, "source": str(arriving / "a.mp4"), "inbox": str(arriving),
                                 "size_bytes": clip.stat().st_size}
     page = Path(told["page"])
     assert page == tmp_path / "out" / Path(told["manifest"]).name.replace("manifest", "index").replace("jsonl", "html")
     shown = page.read_text()
-    links = f'href="./{Path(line["outputs"][0]).name}"', f'src="./posters/{line["name"]}.jpg"'
+    links = f'href="./{Path(line.outputs[0]).name}"', f'src="./posters/{line.name}.jpg"'
     for fact in ("inbox in", "1 of 1", *links, "a.mp4", "noir", "0.0100 USD"):
         assert fact in shown
-    assert Path(line["outputs"][0]).parent == tmp_path / "out"
+    assert Path(line.outputs[0]).parent == tmp_path / "out"
     bring(clip, arriving / "the same again.mp4")
     assert (await run(arriving, tmp_path))["clips"] == 0
     assert (await run(arriving, tmp_path))["clips"] == 0
@@ -351,5 +351,5 @@ async def test_two_runs_at_once_share_the_clips_between_them(
     both = await asyncio.gather(run(arriving, tmp_path), run(arriving, tmp_path))
     assert sum(told["clips"] for told in both) == 4
     lines = [line for told in both if told["clips"] for line in read_manifest(Path(told["manifest"]))]
-    assert sorted(line["status"] for line in lines) == ["completed"] * 4
-    assert len({line["source"] for line in lines}) == queue.jobs_made == 4
+    assert sorted(line.status for line in lines) == ["completed"] * 4
+    assert len({line.source for line in lines}) == queue.jobs_made == 4

@@ -226,12 +226,12 @@ async def test_an_event_from_outside_starts_the_inbox_and_its_own_does_not(
     assert len(runs) == before + 1
     (manifest,) = (tmp_path / "out").glob("manifest-*.jsonl")
     (line,) = read_manifest(manifest)
-    assert (line["status"], Path(line["outputs"][0]).exists()) == ("completed", True)
+    assert (line.status, Path(line.outputs[0]).exists()) == ("completed", True)
 
     # What the inbox itself tells of the clip has reached the server by now, and has started nothing: events are looked
     # at in their order, so its run would come before that of the next one from outside.
     (own,) = await events_of(runs[0].id, "reelflow.clip.arrived")
-    assert own["payload"]["clip"] == line["name"]
+    assert own["payload"]["clip"] == line.name
     emit_event("reelflow.clip.arrived", resource={"prefect.resource.id": "reelflow.clip.b"})
     async with asyncio.timeout(60):
         while len(await runs_of("inbox/inbox")) < before + 2:

@@ -13,9 +13,10 @@ import pytest
 from over import Over
 
 from reelflow.errors import BadInput
+from reelflow.manifest import read_manifest
 from reelflow.page.card import Card
 from reelflow.page.gallery import Gallery
-from reelflow.page.wall import Wall, read_manifest, write_wall
+from reelflow.page.wall import Wall, write_wall
 
 DONE = {"source": "/films/a.mp4", "status": "completed", "outputs": ["out.mp4"], "job_ids": ["j"],
         "billed_seconds": 8.0, "cost_usd": 0.08, "error": None, "took": 5.0}
@@ -89,8 +90,9 @@ def test_a_clip_without_a_page_of_its_own_leads_to_its_film_and_shows_the_batch_
 
 
 def test_rows_of_one_source_are_clips_each(tmp_path: Path) -> None:
-    lines = manifest(tmp_path, {**DONE, "name": "a-1"}, {**DONE, "name": "a-2"}, {**FAILED, "name": "a-1"})
-    assert [(clip.name, clip.status) for clip in read_manifest(lines)] == [("a-1", "failed"), ("a-2", "completed")]
+    write_wall(manifest(tmp_path, {**DONE, "name": "a-1"}, {**DONE, "name": "a-2"}, {**FAILED, "name": "a-1"}))
+    text = (tmp_path / "index.html").read_text()
+    assert ("1 of 2" in text, "The queue said" in text) == (True, True)
 
 
 def test_a_page_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
@@ -104,7 +106,8 @@ def test_the_last_line_of_a_clip_counts_and_one_that_is_being_written_does_not(t
     path = manifest(tmp_path, {**DONE, "status": "failed"}, DONE)
     with path.open("a") as more:
         more.write('{"source": "/films/c')
-    assert [(clip.source, clip.status) for clip in read_manifest(path)] == [("/films/a.mp4", "completed")]
+    assert [line.status for line in read_manifest(path)] == ["failed", "completed"]
+    assert "1 of 1" in write_wall(path).read_text()
 
 
 def test_a_line_that_is_no_clip_is_named(tmp_path: Path) -> None:
