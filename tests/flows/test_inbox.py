@@ -134,7 +134,7 @@ async def test_each_clip_is_made_once_whatever_its_name(
     (line,) = read_manifest(Path(told["manifest"]))
     assert (await probe(Path(line.outputs[0]))).frames == 30
     (event,) = await events_of(told["flow_run_id"], "reelflow.clip.arrived")
-    assert event["resource"]["prefect.resource.id"] == f"reelflow.inbox.{line['name']}"
+    assert event["resource"]["prefect.resource.id"] == f"reelflow.inbox.{line.name}"
     assert event["payload"] == {"clip": line.name, "source": str(arriving / "a.mp4"), "inbox": str(arriving),
                                 "size_bytes": clip.stat().st_size}
     page = Path(told["page"])
