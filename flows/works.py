@@ -9,11 +9,14 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+from prefect.runtime import flow_run
+
 from flows.decide import ask_person, can_ask
 from flows.trail import Trail
 from reelflow.compile import Known, compile_recipe
 from reelflow.errors import Refused, SubmitUnknown
 from reelflow.job.attempts import buy_until_done
+from reelflow.job.decision import check_not_given_up
 from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
 from reelflow.measure import Found, Measure, What
@@ -56,6 +59,9 @@ class Works:
         """
         while True:
             try:
+                if can_ask(self._run):
+                    # Before anything of it is sent: the one piece that was given up may be the last.
+                    await check_not_given_up(self._run.ledger, flow_run.id)
                 takes = await self._takes_of(self._plan.finish.pictures)
                 return self._plan, takes
             except SubmitUnknown as unknown:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reelflow.digest import digest_of_source, known_digest_of
-from reelflow.errors import BadInput, FetchFailed, JobFailed, QueueBusy, QueueFault, Refused, SubmitUnknown
+from reelflow.errors import BadInput, FetchFailed, JobFailed, QueueBusy, QueueFault, SubmitUnknown
 from reelflow.job.boundary import Boundary, reached
 from reelflow.job.entry import Entry, Intent, Limits, Paid, State, Terms
 from reelflow.job.form import OnBytes
 from reelflow.job.holder import Watch
 from reelflow.job.ledger import Ledger, Taken
-from reelflow.job.lost import LostReplies, UnknownPolicy, undecided
+from reelflow.job.lost import LostReplies, UnknownPolicy, given_up, undecided
 from reelflow.job.pictures import find_result
 from reelflow.job.submission import Bought, OnEvent, OnStanding, Submission, SubmitRule, picture_name
 from reelflow.job.wire import Wish
@@ -144,10 +144,7 @@ async def _found(
             job_id=entry.job_id or "",
         )
     if entry.state is State.ABANDONED:
-        raise Refused(
-            f"This wish was given up on {entry.changed_at:%Y-%m-%d}: run with refresh, or `reelflow jobs resolve "
-            f"{entry.key[:12]} --resubmit`, to buy it."
-        )
+        raise given_up(entry)
     return None
 
 

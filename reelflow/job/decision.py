@@ -9,6 +9,7 @@ from reelflow.errors import Refused
 from reelflow.job.entry import Entry, State
 from reelflow.job.holder import LEASE_SECONDS, Watch
 from reelflow.job.ledger import Ledger
+from reelflow.job.lost import given_up
 
 Decision = Literal["resubmit", "adopt", "abandon"]
 _LOOK_AGAIN = 0.5
@@ -47,12 +48,16 @@ async def _see_death(ledger: Ledger, seen: Entry, watch: Watch) -> None:
         entry = await ledger.find(seen.key)
 
 
+async def check_not_given_up(ledger: Ledger, flow_run_id: str) -> None:
+    """Refuse to go on with the film of a run of which a person has given up a part. Raises Refused."""
+    if (entry := await ledger.given_up_by(flow_run_id)) is not None:
+        raise given_up(entry)
+
+
 async def decide_as_seen(ledger: Ledger, entry: Entry, decision: Decision, *, job_id: str | None = None) -> Entry:
     """The same where the person saw the wish as `entry`; it counts only while the wish still stands so."""
     allowed = {State.UNKNOWN, State.EXPIRED}
-    if decision == "resubmit":
-        allowed |= {State.FAILED, State.ABANDONED}
-    elif decision == "adopt":
+    if decision != "abandon":
         # Failed: the id that was adopted before may have been another job's.
         allowed |= {State.FAILED, State.ABANDONED}
     if entry.state not in allowed:

@@ -238,6 +238,13 @@ class Ledger:
             query = query.where(wishes.c.changed_at >= since)
         return await self._begun(lambda connection: [as_entry(row._asdict()) for row in connection.execute(query)])
 
+    async def given_up_by(self, flow_run_id: str) -> Entry | None:
+        """A wish that this run has sent a form for, and that a person has given up since."""
+        of_run = sa.select(purchases.c.id).where(purchases.c.flow_run_id == flow_run_id)
+        query = entries_query().where(wishes.c.purchase.in_(of_run), wishes.c.state == State.ABANDONED).limit(1)
+        found = await self._begun(lambda connection: connection.execute(query).one_or_none())
+        return None if found is None else as_entry(found._asdict())
+
     async def purchases(self, *, key: str | None = None, since: dt.datetime | None = None) -> list[Purchase]:
         """The purchases, oldest first, with those that came to nothing."""
         query = sa.select(purchases, wishes.c.model).join(wishes, wishes.c.key == purchases.c.key)

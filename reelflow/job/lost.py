@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reelflow.errors import OverBudget, QueueBusy, Refused, SubmitUnknown
+
+if TYPE_CHECKING:
+    from reelflow.job.entry import Entry
 
 UnknownPolicy = Literal["ask", "resubmit", "fail"]
 MOST_FORMS = 3
@@ -46,6 +49,14 @@ class LostReplies:
                 "bought, which only your account with the queue shows.",
                 key=self._last.key, purchase=self._last.purchase,
             ) from None
+
+
+def given_up(entry: Entry) -> Refused:
+    """The error where a wish is wanted that a person has given up."""
+    return Refused(
+        f"This wish was given up on {entry.changed_at:%Y-%m-%d}: run with refresh, or `reelflow jobs resolve "
+        f"{entry.key[:12]} --resubmit`, to buy it."
+    )
 
 
 def undecided(unknown: SubmitUnknown, policy: UnknownPolicy, *, why: str = "") -> SubmitUnknown:

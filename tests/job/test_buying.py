@@ -34,7 +34,7 @@ from reelflow.errors import (
 from reelflow.job.buy import buy
 from reelflow.job.client import QueueClient
 from reelflow.job.collect import fetch_job
-from reelflow.job.decision import resolve_unknown
+from reelflow.job.decision import check_not_given_up, resolve_unknown
 from reelflow.job.entry import Limits, Paid, Standing, State, spend_of
 from reelflow.job.ledger import Ledger
 from reelflow.job.submission import Bought
@@ -490,6 +490,20 @@ async def test_a_person_decides_about_a_lost_reply(shop: Shop) -> None:
         await resolve_unknown(shop.ledger, key, "abandon")
     await resolve_unknown(shop.ledger, key, "resubmit")
     assert (await shop.buy(film_wish(shop.media, "abandon me"))).paid is Paid.NOW
+
+
+async def test_a_run_knows_what_of_it_a_person_has_given_up(shop: Shop) -> None:
+    shop.standin.faults.add("drop-after-accept")
+    with pytest.raises(SubmitUnknown) as unknown:
+        await shop.buy(film_wish(shop.media, "of a run"), flow_run_id="one")
+    key = str(unknown.value.key)
+    await check_not_given_up(shop.ledger, "one")
+    await resolve_unknown(shop.ledger, key, "abandon")
+    await check_not_given_up(shop.ledger, "another")
+    with pytest.raises(Refused, match=f"given up .* {key[:12]} --resubmit"):
+        await check_not_given_up(shop.ledger, "one")
+    await resolve_unknown(shop.ledger, key, "resubmit")
+    await check_not_given_up(shop.ledger, "one")
 
 
 async def test_a_failed_job_may_be_bought_again_when_a_person_says_so(shop: Shop) -> None:
