@@ -73,7 +73,7 @@ async def buy(
         resolved = await _resolve(client, wish, rule)
     intent = await _intend(wish, client, resolved, seconds, cost)
     reached(Boundary.BEFORE_INTENT)
-    watch, dead = Watch(rule.lease), None
+    watch, dead, asked_fresh = Watch(rule.lease), None, refresh
     lost = LostReplies(unknown_policy)
     with lost.told():
         while True:
@@ -81,7 +81,7 @@ async def buy(
             terms = Terms(
                 limits=limits, max_attempts=max_attempts,
                 resubmit_unknown=unknown_policy == "resubmit" and came is None,
-                refresh=refresh, flow_run_id=flow_run_id, dead=dead,
+                refresh=refresh, older_will_do=not asked_fresh, flow_run_id=flow_run_id, dead=dead,
             )
             # Refused: a person has allowed another purchase, not knowing of the picture.
             if (came is not None and came.state in (State.UNKNOWN, State.REFUSED)

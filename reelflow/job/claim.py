@@ -21,6 +21,11 @@ LOST = "The run that sent the form ended before it had an answer."
 _PURCHASED = (
     "id", "key", "queue", "state", "stand_in", "flow_run_id", "seconds", "cost", "intended_at",
 )
+_NOTHING = (State.REFUSED, State.FAILED, State.ABANDONED)
+# What a wish's row repeats of its last purchase.
+_OF_BOTH = (
+    "state", "stand_in", "flow_run_id", "job_id", "output_digest", "output_bytes", "output_seconds", "output_cost",
+)
 _INSERT_WISH = Prepared(wishes.insert(), columns=wishes.c.keys())
 _INSERT_PURCHASE = Prepared(purchases.insert(), columns=_PURCHASED)
 
@@ -51,11 +56,14 @@ def decide(connection: sa.Connection, intent: Intent, terms: Terms) -> Claim:
     if found is not None and found.state is State.SENT and _is_dead(found, terms):
         move(connection, found.purchase, State.UNKNOWN, (State.SENT,), note=LOST)
         found = read_entry(connection, intent.key, lock=True)
-    if found is not None and not _to_buy(found, terms, _has_bought(connection, found, terms)):
-        return Claim(found, None)
-    if found is not None and found.state is State.INTENDED:
+    if found is not None and found.state is State.INTENDED and _is_dead(found, terms):
         # Before the limits are looked at: what the dead one had set aside is free again.
         move(connection, found.purchase, State.REFUSED, (State.INTENDED,), note="Its run ended too early.")
+        found = read_entry(connection, intent.key, lock=True)
+    if found is not None and terms.older_will_do and _fall_back(connection, found):
+        found = read_entry(connection, intent.key, lock=True)
+    if found is not None and not _to_buy(found, terms, _has_bought(connection, found, terms)):
+        return Claim(found, None)
     _check_limits(connection, intent, terms)
     if found is None:
         entry = _intend(connection, intent, terms)
@@ -70,6 +78,31 @@ def decide(connection: sa.Connection, intent: Intent, terms: Terms) -> Claim:
 def _is_dead(entry: Entry, terms: Terms) -> bool:
     """Whether the holder is still the one that the caller saw to be gone."""
     return entry.holder is None or terms.dead == (entry.holder, entry.beat)
+
+
+def _fall_back(connection: sa.Connection, entry: Entry) -> bool:
+    """Put a wish whose last purchase came to nothing back to an earlier one that came to something, or still may: it
+    was bought anew, and that is no reason to pay once more for what is there.
+    """
+    if entry.state not in _NOTHING:
+        return False
+    # Where a person has allowed another purchase, the wish is free, and the last one is not: those were looked at.
+    last = sa.select(purchases.c.state).where(purchases.c.id == entry.purchase)
+    if connection.execute(last).scalar() is not entry.state:
+        return False
+    is_kept = sa.and_(purchases.c.state == State.COMPLETED, purchases.c.output_digest.is_not(None))
+    # One that is overdue may be what a person has decided not to wait for.
+    waits = (State.ACCEPTED,) if entry.granted else (State.ACCEPTED, State.EXPIRED)
+    earlier = connection.execute(
+        sa.select(purchases).where(purchases.c.key == entry.key, sa.or_(is_kept, purchases.c.state.in_(waits)))
+        .order_by(is_kept.desc(), purchases.c.intended_at.desc()).limit(1)
+    ).one_or_none()
+    if earlier is None:
+        return False
+    connection.execute(wishes.update().where(wishes.c.key == entry.key).values(
+        purchase=earlier.id, holder=None, note="", changed_at=now(),
+        **{name: getattr(earlier, name) for name in _OF_BOTH}))
+    return True
 
 
 def _has_bought(connection: sa.Connection, entry: Entry, terms: Terms) -> bool:
@@ -88,8 +121,6 @@ def _to_buy(entry: Entry, terms: Terms, has_bought: bool) -> bool:
     match entry.state:
         case State.REFUSED:
             return True
-        case State.INTENDED:
-            return _is_dead(entry, terms)
         case State.UNKNOWN:
             return terms.resubmit_unknown
         case State.FAILED:

@@ -73,7 +73,10 @@ class Entry(Intent):
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One POST that was meant to be made for a wish; `cost` is the estimate, `output_cost` the actual, in USD."""
+    """One POST that was meant to be made for a wish; `cost` is the estimate, `output_cost` the actual, in USD.
+
+    Of what it came to, `output_digest` is the SHA-256, `output_bytes` the size and `output_seconds` the length.
+    """
 
     id: str
     key: str
@@ -86,6 +89,8 @@ class Purchase:
     cost: Decimal | None
     output_seconds: float | None
     output_cost: Decimal | None
+    output_digest: str | None
+    output_bytes: int | None
     intended_at: dt.datetime
     sent_at: dt.datetime | None
     accepted_at: dt.datetime | None
@@ -121,12 +126,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms a run may buy; `dead` is a holder that it has seen to be gone, and the beat it stopped at."""
+    """On what terms a run may buy; `dead` is a holder that it has seen to be gone, and the beat it stopped at.
+
+    `older_will_do` says that what an earlier purchase came to is as good, where the last one came to nothing.
+    """
 
     limits: Limits = Limits()
     max_attempts: int = 1
     resubmit_unknown: bool = False
     refresh: bool = False
+    older_will_do: bool = True
     flow_run_id: str | None = None
     dead: tuple[str | None, int] | None = None
 

@@ -114,6 +114,8 @@ purchases = sa.Table(
     sa.Column("cost", Usd),
     sa.Column("output_seconds", sa.Double),
     sa.Column("output_cost", Usd),
+    sa.Column("output_digest", sa.Text),
+    sa.Column("output_bytes", sa.BigInteger),
     sa.Column("intended_at", Utc, nullable=False),
     sa.Column("sent_at", Utc),
     sa.Column("accepted_at", Utc),
@@ -170,6 +172,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # SQLite takes any name for a type, and has nothing in this table.
     ("CREATE TABLE pictures (purchase TEXT PRIMARY KEY REFERENCES purchases (id), content BYTEA NOT NULL)",),
+    # A wish knows its last purchase only, which may come to nothing where an earlier one was paid.
+    (
+        "ALTER TABLE purchases ADD COLUMN output_digest TEXT",
+        "ALTER TABLE purchases ADD COLUMN output_bytes BIGINT",
+        """UPDATE purchases SET
+            output_digest = (SELECT output_digest FROM wishes WHERE wishes.purchase = purchases.id),
+            output_bytes = (SELECT output_bytes FROM wishes WHERE wishes.purchase = purchases.id)
+            WHERE state = 'completed'""",
+    ),
 )
 
 

@@ -221,17 +221,21 @@ async def test_the_tables_are_what_the_migrations_make(work_dir: Path) -> None:
 
 
 async def brought_up_to_date(url: str | None, work_dir: Path) -> None:
-    """A ledger of before there were pictures in it is opened, with what it holds."""
+    """A ledger of before it had pictures, and each purchase its digest, is opened with what it holds."""
     def make_older(connection: sa.Connection) -> None:
-        for statement in ("DROP TABLE pictures", "UPDATE reelflow_ledger SET version = 3"):
+        for statement in ("DROP TABLE pictures", "ALTER TABLE purchases DROP COLUMN output_digest",
+                          "ALTER TABLE purchases DROP COLUMN output_bytes", "UPDATE reelflow_ledger SET version = 3"):
             connection.execute(sa.text(statement))
 
     async with Ledger.open(url, work_dir=work_dir) as ledger:
-        await ledger.claim(INTENT, TERMS)
+        purchase = (await ledger.claim(INTENT, TERMS)).purchase or ""
+        await ledger.sent(purchase)
+        await ledger.accepted(purchase, "a-job", stand_in=True)
+        await ledger.completed(purchase, digest="d" * 64, size_bytes=9, seconds=0.5)
         await ledger._transactions.run(make_older)
     async with Ledger.open(url, work_dir=work_dir) as ledger:
-        entry = await ledger.find(INTENT.key)
-        assert await ledger.picture(entry.purchase or "") is None
+        assert await ledger.picture(purchase) is None
+        assert [(one.output_digest, one.output_bytes) for one in await ledger.purchases()] == [("d" * 64, 9)]
 
 
 async def test_a_ledger_of_an_older_version_gets_what_is_new(work_dir: Path) -> None:
