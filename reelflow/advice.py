@@ -48,7 +48,8 @@ _BY_KIND: tuple[tuple[type[ReelflowError], str], ...] = (
     (JobLost, "Look at your account with the queue: where the job has another id, `reelflow jobs resolve WISH --adopt "
               "JOB_ID` takes that one up (`reelflow jobs list` names the wish). Only where there is none, run the same "
               "with --refresh, which buys all of its jobs anew."),
-    (JobFailed, "Try another prompt, seed or part; or run the same with --refresh, which buys all of its jobs anew."),
+    (JobFailed, "Try another prompt, seed or part; or let just this job be bought once more, as the sentence says, and "
+                "run {again}"),
     (JobOverdue, "Run {again} later: where the queue has finished the job, it is fetched and not paid again."),
     (SpoiledResult, "Run {again}, which fetches it once more; where it stays so, --refresh buys another."),
     (FetchFailed, "Run {again}: the job is paid, and only its result is still to be fetched."),

@@ -24,6 +24,8 @@ from reelflow.disk import Disk
 logger = logging.getLogger(__name__)
 
 _LOCK_PAUSE = 0.1
+# An edited picture comes once, and its reply and the word in the ledger for it take minutes at most.
+_STILL_COMING = 1800.0
 _LOCKS = "all.lock"
 # Of this kind Python's own fcntl knows only the number: what it takes is as Linux has it on every 64-bit machine.
 _KNOWS_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
@@ -110,7 +112,7 @@ class Store:
         return await asyncio.to_thread(lambda: _sum(self._files()))
 
     async def clear(self, *, unused_for: float) -> Usage:
-        """Remove what nobody has used for so many seconds; says what was removed."""
+        """Remove what nobody has used for so many seconds, but for what is still coming in; says what was removed."""
         return await asyncio.to_thread(self._clear, time.time() - unused_for)
 
     def _place(self, digest: str, suffix: str) -> Path:
@@ -177,9 +179,10 @@ class Store:
                     yield path, path.stat()
 
     def _clear(self, before: float) -> Usage:
-        removed = []
+        removed, arriving = [], self.root / "incoming"
         for path, stat in self._files():
-            if max(stat.st_atime, stat.st_mtime) < before and not _in_use(path):
+            still = min(before, time.time() - _STILL_COMING) if path.parent == arriving else before
+            if max(stat.st_atime, stat.st_mtime) < still and not _in_use(path):
                 path.unlink(missing_ok=True)
                 removed.append((path, stat))
         return _sum(iter(removed))

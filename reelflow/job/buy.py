@@ -140,7 +140,7 @@ async def _found(
     if entry.state is State.FAILED:
         raise JobFailed(
             f"Job {entry.job_id} for this wish has failed, and {entry.attempts} of {terms.max_attempts} allowed "
-            "attempts are used: raise max_attempts, or run with refresh, to buy it again.",
+            f"attempts are used: `reelflow jobs resolve {entry.key[:12]} --resubmit` allows one more.",
             job_id=entry.job_id or "",
         )
     if entry.state is State.ABANDONED:

@@ -88,7 +88,8 @@ async def await_job(
     if ended.status == JobStatus.FAILED:
         note = f"The queue reports that job {job_id} failed; it gives no reason."
         await ledger.failed(bought.purchase, note)
-        raise JobFailed(note, job_id=job_id)
+        raise JobFailed(f"{note} `reelflow jobs resolve {bought.key[:12]} --resubmit` lets it be bought once more.",
+                        job_id=job_id)
 
 
 async def fetch_job(

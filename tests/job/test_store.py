@@ -69,6 +69,13 @@ async def test_clearing_takes_what_nobody_has_used(tmp_path: Path) -> None:
     assert (await Store(tmp_path / "none").usage()).files == 0
 
 
+async def test_clearing_all_leaves_what_is_still_coming_in(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept, coming = await store.keep(incoming(store, "a.mp4", b"film")), incoming(store, "b.png", b"picture")
+    await store.clear(unused_for=-60)
+    assert (kept.path.exists(), coming.exists()) == (False, True)
+
+
 async def test_one_at_a_time_is_inside_for_a_name(tmp_path: Path) -> None:
     inside, most = 0, 0
 
