@@ -116,7 +116,7 @@ def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None
     told = replace(DONE, log=Path("/w/logs/a.jsonl")).with_error(error)
     assert [name for name, _ in told.rows()][:3] == ["error", "failed in", "to do"]
     assert dict(told.rows())["log"] == "/w/logs/a.jsonl"
-    assert (json.loads(told.to_json())["failed_in"], "--refresh" in str(told.to_do)) == ("wait job_2", True)
+    assert (json.loads(told.to_json())["failed_in"], "once more" in str(told.to_do)) == ("wait job_2", True)
     assert not {"failed in", "to do", "log"} & dict(DONE.rows()).keys()
 
 

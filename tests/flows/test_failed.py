@@ -36,7 +36,7 @@ async def test_a_job_that_fails_leaves_a_page_beside_its_output_until_the_output
     told = html.unescape(page.read_text())
     assert failed.value.where == f"wait {failed.value.job_id}"
     for fact in (failed.value.message, "The run failed while waiting for the job", "What was sent", "noir",
-                 "0.0100 USD", "libx264", "--refresh"):
+                 "0.0100 USD", "libx264", "jobs resolve"):
         assert fact in told
     assert "for lucy-restyle-2 · " in told  # what was sent, by its content
     assert "key-of-the-test" not in told

@@ -24,7 +24,7 @@ async def test_it_tells_what_where_what_to_do_what_was_spent_and_how_to_run_it_a
     check_html(text)
     told = html.unescape(text)
     for fact in ("The run failed while waiting for the job", "The queue reports that job job_1 failed.",
-                 "--refresh", "0.0800 USD", "lucy-restyle-2", "job_1",
+                 "let just this job be bought once more", "0.0800 USD", "lucy-restyle-2", "job_1",
                  "film noir, <b>hard</b> shadows", "It was dark.", "4.0 s",
                  "reelflow recipe run restyle.yaml", "ffmpeg -i 'a '\"'\"'quoted'\"'\"' name.mp4'"):
         assert fact in told
