@@ -12,13 +12,13 @@ from typing import Any
 
 from reelflow.choices import Codec, Quality
 from reelflow.clip_list import FILES, Row
-from reelflow.errors import BadInput, BadRecipe, Fault
+from reelflow.errors import BadInput, BadRows, Fault
 from reelflow.manifest import POSTERS
 from reelflow.model_step import ModelStep
 from reelflow.output_spec import OutputSpec
 from reelflow.preview import first_model
 from reelflow.recipe import Recipe, make_step, make_trim, plain_recipe
-from reelflow.sources import path_of, source_stem
+from reelflow.sources import path_of, show_source, source_stem
 from reelflow.step import Step
 
 JOBS = ("restyle", "edit", "tryon", "motion", "image")
@@ -50,7 +50,7 @@ def make_clips(rows: tuple[Row, ...], recipe_of: Callable[[dict[str, Any]], Reci
     a longer list finds again what a shorter one has made.
 
     Raises:
-        BadRecipe: rows that can't be used, all of them.
+        BadRows: rows that can't be used, all of them.
     """
     made: list[tuple[Row, str, Recipe]] = []
     faults: list[Fault] = []
@@ -64,16 +64,18 @@ def make_clips(rows: tuple[Row, ...], recipe_of: Callable[[dict[str, Any]], Reci
     if faults:
         if faults[0].line is None:
             raise BadInput(faults[0].message, field=faults[0].field)
-        raise BadRecipe("of the list", tuple(faults[:50]))
+        raise BadRows(tuple(faults[:50]))
     taken = Counter(name.lower() for _, name, _ in made)
     clips: list[BatchClip] = []
     for number, (row, name, recipe) in enumerate(made, 1):
         unique = f"{name}-{_mark(row)}" if taken[name.lower()] > 1 else name
         clips.append(BatchClip(number, row.source, unique, recipe))
-    twice = [clip for clip, count in Counter(clip.name.lower() for clip in clips).items() if count > 1]
-    if twice:
-        raise BadInput(f"{len(twice)} clips stand in the list twice, with the same parameters (the first is "
-                       f"{twice[0]!r}): take one of each away.", field="sources")
+    first: dict[str, Row] = {}
+    for row, clip in zip(rows, clips, strict=True):
+        if (same := first.setdefault(clip.name.lower(), row)) is not row:
+            where = "" if row.line is None else f" (lines {same.line} and {row.line})"
+            raise BadInput(f"{show_source(clip.source)} stands in the list more than once with the same parameters"
+                           f"{where}: take all but one away.", field="sources")
     return tuple(clips)
 
 

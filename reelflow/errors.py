@@ -4,6 +4,7 @@
     ├── Refused                 nothing was sent and nothing was bought: change the input and run again
     │   ├── BadInput            a parameter or a file that can't be used
     │   │   ├── BadRecipe       a recipe with faults: all of them, each with its line and its step
+    │   │   ├── BadRows         a list of clips with faults: all of them, each with its line
     │   │   ├── OutputTaken     something lies where an output would go
     │   │   └── SourceFault     a source's address did not answer as it may in a moment
     │   ├── BadMedia            a file that isn't a film or a picture that we can read
@@ -97,10 +98,21 @@ class BadRecipe(BadInput):
     """A recipe that can't be run; `faults` are all of them."""
 
     def __init__(self, name: str, faults: tuple[Fault, ...]) -> None:
-        told = str(faults[0]) if len(faults) == 1 else "\n" + "\n".join(f"  {fault}" for fault in faults)
-        super().__init__(f"The recipe {name!r} can't be run: {told}", field=faults[0].field)
+        super().__init__(f"The recipe {name!r} can't be run: {_in_words(faults)}", field=faults[0].field)
         self.name = name
         self.faults = faults
+
+
+class BadRows(BadInput):
+    """A list of clips with rows that can't be used; `faults` are all of them."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(f"The list can't be worked through: {_in_words(faults)}", field=faults[0].field)
+        self.faults = faults
+
+
+def _in_words(faults: tuple[Fault, ...]) -> str:
+    return str(faults[0]) if len(faults) == 1 else "\n" + "\n".join(f"  {fault}" for fault in faults)
 
 
 class OutputTaken(BadInput):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -24,6 +25,9 @@ from reelflow.output_spec import OutputSpec
 from reelflow.step import STEPS, Step
 from reelflow.variants import Variants
 from reelflow.wording import nearest, reworded
+
+Lines = dict[tuple[str | int, ...], int]
+"""The line of a file at which each part of a recipe lies, by the names and numbers that lead to it."""
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -92,7 +96,7 @@ class Recipe(BaseModel):
     preview: Preview | None = None
     strict: bool = Field(False, description="Whether a warning about the film is an error.")
 
-    _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _lines: Lines = PrivateAttr(default_factory=dict)
     _plain: bool = PrivateAttr(default=False)
 
     @property
@@ -216,7 +220,7 @@ def make_trim(start: str | float | None, end: str | float | None, duration: str 
 
 
 def parse_recipe(
-    given: Any, *, name: str = "recipe", lines: dict[tuple[str | int, ...], int] | None = None
+    given: Any, *, name: str = "recipe", lines: Lines | None = None
 ) -> Recipe:
     """A recipe from plain values, as JSON or YAML gives them; `lines` says where each lies in its file.
 
@@ -229,17 +233,27 @@ def parse_recipe(
     try:
         recipe = Recipe.model_validate({"name": name, **given})
     except ValidationError as error:
-        found = []
-        for one in error.errors(include_url=False, include_input=False):
-            fault = _fault(one, known)
-            if fault not in found:
-                found.append(fault)
-        raise BadRecipe(str(given.get("name") or name), tuple(found)) from None
+        raise BadRecipe(str(given.get("name") or name), _faults(error, known)) from None
     recipe._lines = known
     return recipe
 
 
-def _fault(found: Mapping[str, Any], lines: dict[tuple[str | int, ...], int]) -> Fault:
+def _faults(error: ValidationError, lines: Lines) -> tuple[Fault, ...]:
+    """All faults that pydantic found. What may be a word or a value has failed as both, and is told once."""
+    told: dict[tuple[str, str, str], Fault] = {}
+    words: dict[tuple[str, str, str], str] = {}
+    for one in error.errors(include_url=False, include_input=False):
+        fault = _fault(one, lines)
+        place = fault.number, fault.step, fault.field or fault.message
+        if place in words:
+            fault = replace(fault, message=f"{fault.message}, or {words[place]}")
+        elif one["type"] == "literal_error":
+            words[place] = one["ctx"]["expected"]
+        told[place] = fault
+    return tuple(told.values())
+
+
+def _fault(found: Mapping[str, Any], lines: Lines) -> Fault:
     """A fault that pydantic found, in the words of a recipe."""
     loc: tuple[str | int, ...] = found["loc"]
     numbers, step, fields = [], "", []
@@ -249,7 +263,7 @@ def _fault(found: Mapping[str, Any], lines: dict[tuple[str | int, ...], int]) ->
             numbers.append(str(part + 1))
         elif part in STEPS and isinstance(before, int):
             step = str(part)
-        elif part == "outputs":
+        elif part == "outputs" and len(loc) > 1:
             continue
         elif isinstance(part, int) and before == "outputs":
             numbers.append(f"output {part + 1}")

@@ -10,7 +10,7 @@ import yaml
 
 from reelflow.errors import BadInput, BadRecipe, Fault
 from reelflow.home import expanded
-from reelflow.recipe import Recipe, parse_recipe
+from reelflow.recipe import Lines, Recipe, parse_recipe
 
 # In a wheel they lie within the package, in a checkout beside it.
 _WITHIN = Path(__file__).parent / "recipes"
@@ -19,8 +19,6 @@ GALLERY = _WITHIN if _WITHIN.is_dir() else Path(__file__).parent.parent / "recip
 
 _MAX_BYTES = 256 * 1024
 _MAX_NODES = 5000
-
-Lines = dict[tuple[str | int, ...], int]
 
 
 class _Loader(yaml.SafeLoader):
@@ -74,13 +72,18 @@ def parse_text(text: str, *, name: str) -> Recipe:
         values = _Reading(loader, lines).value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        said = f"it is not YAML: {error.problem or error.context or 'it can not be read'}"
+        said = error.problem or error.context or "it can't be read"
+        said = said if isinstance(error, _Unusable) else f"it is not YAML: {said}"
         raise BadRecipe(name, (Fault("", "", said, line=line),)) from None
     except (yaml.YAMLError, RecursionError):
-        raise BadRecipe(name, (Fault("", "", "it is not YAML"),)) from None
+        raise BadRecipe(name, (Fault("", "", "it can't be read as YAML, or is nested too deep"),)) from None
     finally:
         loader.dispose()
     return parse_recipe(values, name=name, lines=lines)
+
+
+class _Unusable(yaml.MarkedYAMLError):
+    """YAML that no recipe can be made of."""
 
 
 class _Reading:
@@ -89,21 +92,23 @@ class _Reading:
     def __init__(self, loader: _Loader, lines: Lines) -> None:
         self._loader, self._lines, self._seen = loader, lines, 0
 
-    def value(self, node: yaml.Node, place: tuple[str | int, ...]) -> Any:
+    def value(self, node: yaml.Node, place: tuple[str | int, ...], within: tuple[yaml.Node, ...] = ()) -> Any:
         self._seen += 1
+        if node in within:
+            raise _Unusable(problem="it refers to itself", problem_mark=node.start_mark)
         if self._seen > _MAX_NODES:
             # A few aliases of aliases are a billion values.
-            raise yaml.MarkedYAMLError(problem="it is far too large", problem_mark=node.start_mark)
+            raise _Unusable(problem="it is far too large", problem_mark=node.start_mark)
         self._lines[place] = node.start_mark.line + 1
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(one, (*place, index)) for index, one in enumerate(node.value)]
+            return [self.value(one, (*place, index), (*within, node)) for index, one in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             made: dict[str, Any] = {}
             for key, one in node.value:
                 name = str(self._loader.construct_object(key))
                 if name in made:
-                    raise yaml.MarkedYAMLError(problem=f"{name!r} stands here twice", problem_mark=key.start_mark)
-                made[name] = self.value(one, (*place, name))
+                    raise _Unusable(problem=f"{name!r} stands here twice", problem_mark=key.start_mark)
+                made[name] = self.value(one, (*place, name), (*within, node))
                 self._lines[*place, name] = key.start_mark.line + 1
             return made
         return self._loader.construct_object(node)
@@ -117,6 +122,9 @@ def _find(asked: str, beside: Path) -> Path:
     if "/" not in asked and known.is_file():
         return known
     names = ", ".join(gallery()) or "none"
+    if path.is_dir():
+        raise BadInput(f"{asked} is a folder: give a recipe's file, or a name from the gallery ({names}).",
+                       field="recipe")
     raise BadInput(f"There is no recipe {asked}: give a file, or a name from the gallery ({names}).", field="recipe")
 
 

@@ -41,10 +41,12 @@ def path_of(text: str | Path | None) -> Path | None:
 
 
 def source_stem(source: str) -> str:
-    """The part of a source's name that outputs are named after."""
+    """The part of a source's name that outputs are named after; a program would take one that begins with - for an
+    option.
+    """
     is_web = remote.is_web(source)
     name = PurePosixPath(unquote(urlsplit(source).path)).name if is_web else Path(source).name
-    return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).strip(". ") or "film"
+    return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).strip(". ").lstrip("-") or "film"
 
 
 async def stage_source(

@@ -20,6 +20,8 @@ _WORDS = {
     "bool_type": "must be true or false", "bool_parsing": "must be true or false",
     "string_type": "must be text", "path_type": "must be text",
     "literal_error": "must be {expected}", "enum": "must be {expected}",
+    "string_too_short": "must not be empty", "string_too_long": "must have {max_length} characters or less",
+    "string_pattern_mismatch": "must begin with a letter or a digit, and go on with those, blanks, dots and dashes",
     "tuple_type": "must be a list", "list_type": "must be a list",
     "dict_type": "must be names with values (NAME: VALUE)", "model_type": "must be names with values (NAME: VALUE)",
     "model_attributes_type": "must be names with values (NAME: VALUE)",

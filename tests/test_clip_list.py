@@ -14,7 +14,7 @@ import pytest
 
 from reelflow.batch import job_recipe, make_clips, own_recipe, read_part
 from reelflow.clip_list import Row, read_rows
-from reelflow.errors import BadInput, BadRecipe
+from reelflow.errors import BadInput, BadRows
 from reelflow.manifest import Tally, line_of, opened_manifest, read_manifest
 from reelflow.media.probe import probe
 from reelflow.media.run import run_ffmpeg
@@ -130,7 +130,7 @@ def test_all_faulty_rows_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text(
         "source,prompt,seed,codec\na.mp4,x,soon,\nb.mp4,x,1,\nc.mp4,x,1,h266\nd.mp4,x,,\n")
     rows = read_rows(f"{tmp_path}/l.csv", pictures=False)
-    with pytest.raises(BadRecipe) as refused:
+    with pytest.raises(BadRows, match="The list can't be worked through") as refused:
         make_clips(rows, lambda own: job_recipe("restyle", own))
     assert [fault.line for fault in refused.value.faults] == [2, 4]
 
@@ -148,8 +148,9 @@ def test_clips_of_one_name_get_different_ones_whatever_their_order(tmp_path: Pat
 
 
 def test_the_same_clip_twice_is_refused() -> None:
-    with pytest.raises(BadInput, match="stand in the list twice"):
-        make_clips((Row("a.mp4"), Row("a.mp4")), lambda _own: job_recipe("restyle", {"prompt": "x"}))
+    rows = Row("a.mp4", line=2), Row("b.mp4", line=3), Row("a.mp4", line=4)
+    with pytest.raises(BadInput, match=r"a.mp4 stands in the list more than once .* \(lines 2 and 4\)"):
+        make_clips(rows, lambda _own: job_recipe("restyle", {"prompt": "x"}))
 
 
 def test_a_row_changes_a_recipe_s_steps_by_their_number() -> None:

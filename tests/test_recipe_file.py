@@ -118,15 +118,28 @@ steps:
     ("steps: []\nsteps: []", "'steps' stands here twice"), ("steps: 3", "steps"),
     ("steps: [{trim: {}, rate: 3}]", "a step is its name"), ("steps: [7]", "a step is its name"),
     ("name: [a]\nsteps: []", "name"), ("steps: []\nstep: []", "step: there is no such field"),
+    ("steps: &a\n  - variants: {of: *a}", "line 1: it refers to itself"),
+    ("steps: []\noutputs: a.mp4", "outputs: must"),
+    ("name: a/b\nsteps: []", "name: must begin with a letter"),
 ])
 def test_what_is_no_recipe_is_refused_in_a_sentence(text: str, said: str) -> None:
     assert said in " ".join(faults_of(text))
+
+
+def test_what_may_be_a_word_or_a_value_and_is_neither_is_one_fault() -> None:
+    (told,) = faults_of("steps: []\noutputs: [{path: a.mp4, size: sorce}]")
+    assert "'sorce' is not a size: write 1920x1080" in told and told.endswith(", or 'source' or 'model'.")
 
 
 def test_aliases_of_aliases_are_refused_before_they_fill_the_memory() -> None:
     rows = ["a: &a [x, x, x, x, x, x, x, x]"] + [
         f"{name}: &{name} [{', '.join([f'*{before}'] * 8)}]" for before, name in zip("abcdefg", "bcdefgh", strict=True)]
     assert "far too large" in faults_of("\n".join(rows))[0]
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is a folder: give a recipe's file"):
+        load_recipe(str(tmp_path))
 
 
 def test_a_missing_recipe_names_the_gallery() -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from reelflow.errors import BadResult, MediaFailed, MediaStopped, MediaTimeout
-from reelflow.media.analysis import analysed
+from reelflow.media.analysis import analysed, passes
 from reelflow.media.command import Takes, Target, finish_arguments, sounds_of, subtitle_arguments
 from reelflow.media.geometry import Size
 from reelflow.media.media_step import Given
@@ -86,12 +86,13 @@ async def finish(
             film = await _made(output, part)
             check_finished(output, film, path, len(sounds_of(phase, output, given)))
             films.append(None if film is None else replace(film, path=path))
+        warnings += _sound_warnings(phase, given) + _found_warnings(phase, given)
         damage = unread + gone + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
         for _, path in () if replaces else targets:
             check_free(path)  # before the first of several is put in place
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-        finished = Finished(tuple(path for _, path in targets), warnings + _sound_warnings(phase, given) + damage,
+        finished = Finished(tuple(path for _, path in targets), warnings + damage,
                             (*commands, (str(ffmpeg), *arguments)), tuple(films))
         if on_whole is not None:
             await on_whole(finished, tuple(parts))
@@ -164,6 +165,11 @@ def _sound_warnings(phase: Finish, given: Given) -> tuple[str, ...]:
     told = [said for output in phase.outputs if output.form is OutputForm.FILM
             for said in sound_warnings(sounds_of(phase, output, given), Path(output.name))]
     return tuple(dict.fromkeys(told))
+
+
+def _found_warnings(phase: Finish, given: Given) -> tuple[str, ...]:
+    """What steps say of what they have found in it."""
+    return tuple(said for op in passes(phase.pictures, phase.sounds) for said in op.step.tell(given.found[op.number]))
 
 
 def _left_away(phase: Finish, source: Probe) -> tuple[str, ...]:

@@ -94,6 +94,10 @@ class MediaStep(Step):
         """What the analysis pass has found, from its last words or from a file of the op's own."""
         raise NotImplementedError
 
+    def tell(self, found: tuple[Any, ...]) -> tuple[str, ...]:
+        """What to say of what was found, in a sentence each."""
+        return ()
+
 
 def refuse_picture(clip: Clip, what: str) -> None:
     """Refuse a step that only a film can take. Raises BadInput."""

@@ -34,7 +34,7 @@ class Measured:
 
 
 class Loudness(MediaStep):
-    """Every sound track brought to one loudness: measured first, then made louder or quieter as a whole."""
+    """Every sound track brought to one loudness: measured first, then made louder or quieter as a whole where its peaks and range allow it."""
 
     name = "loudness"
     short = "target"
@@ -72,6 +72,19 @@ class Loudness(MediaStep):
             return None
         return Measured(told["input_i"], told["input_tp"], told["input_lra"], told["input_thresh"],
                         told["target_offset"])
+
+    def tell(self, found: tuple[Measured | None, ...]) -> tuple[str, ...]:
+        said = []
+        for number, measured in enumerate(found, 1):
+            track = "The sound" if len(found) == 1 else f"Sound track {number}"
+            # As ffmpeg's loudnorm decides: https://ffmpeg.org/ffmpeg-filters.html#loudnorm, `linear`.
+            if measured is not None and measured.peak + self.target - measured.loudness > self.peak:
+                said.append(f"{track} was made {self.target:g} LUFS loud moment by moment, and not as a whole: its "
+                            f"peaks would have gone over {self.peak:g} dBTP.")
+            elif measured is not None and measured.range > self.range:
+                said.append(f"{track} was levelled moment by moment: loud and quiet lay {measured.range:g} LU apart, "
+                            f"over the {self.range:g} of `range`.")
+        return tuple(said)
 
     def play(self, sounds: tuple[Playing, ...], op: Op, given: Given) -> tuple[Playing, ...]:
         found = given.found.get(op.number, (None,) * len(sounds))

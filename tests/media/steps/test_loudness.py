@@ -41,6 +41,7 @@ async def test_a_track_comes_out_as_loud_as_was_asked(
     source = await film(GREY, music(0.02, channels=channels))
     made = await make([{"loudness": target}], source, build=build)
     found, peak = loudness(made.path)
+    assert made.finished.warnings == ()  # as a whole
     assert abs(found - target) <= 0.5 and peak <= -1.0
     assert made.probe.sounds[0].channels == channels and made.probe.sounds[0].sample_rate == 48000
 
@@ -90,6 +91,14 @@ async def test_quiet_sound_with_a_loud_knock_stays_under_the_peak(film: Film, ma
     knock = "aevalsrc='0.01*sin(2*PI*440*t)+0.9*sin(2*PI*900*t)*between(t,3,3.02)':s=48000:d=6"
     made = await make(["loudness"], await film(GREY, knock), build=either)
     assert loudness(made.path)[1] <= -1.0
+    (told,) = made.finished.warnings
+    assert told.startswith("The sound was made -16 LUFS loud moment by moment") and "over -1.5 dBTP" in told
+
+
+async def test_sound_that_is_far_louder_in_places_is_told_to_be_levelled(film: Film, make: Make) -> None:
+    steps = "aevalsrc='if(lt(t,8),0.03,0.2)*sin(2*PI*440*t)':s=48000:d=16"
+    (told,) = (await make([{"loudness": -30}], await film(GREY.replace("d=6", "d=16"), steps))).finished.warnings
+    assert told.startswith("The sound was levelled moment by moment") and "the 11 of `range`" in told
 
 
 async def test_beeps_stay_with_their_pictures(tmp_path: Path, make: Make, either: Path) -> None:
