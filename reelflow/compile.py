@@ -42,7 +42,9 @@ from reelflow.variants import Variants
 
 # Below this many bits a second a model's input loses what the model should see; a longer film goes out in pieces.
 _LEAST_BITS_PER_SECOND = 4_000_000
-_SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")  # Pillow's words
+# Pillow's words for a picture, and how ffmpeg's begin for a film. A GIF is read as such whether it uses it or not.
+_SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
+_FILM_SEE_THROUGH = ("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya8", "ya16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,8 @@ def losses(source: Probe) -> tuple[str, ...]:
         made.append(f"{name} has {source.bits} bits a colour; the finished film is made of 8.")
     if source.interlaced:
         made.append(f"{name} is interlaced; the finished film is progressive.")
-    if source.is_picture and source.pixels in _SEE_THROUGH:
+    is_seen_through = source.pixels in _SEE_THROUGH if source.is_picture else (
+        source.codec != "gif" and source.pixels.startswith(_FILM_SEE_THROUGH))
+    if is_seen_through:
         made.append(f"{name} may be seen through in places; what is made of it is not.")
     return tuple(made)

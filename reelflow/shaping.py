@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from reelflow.choices import read_size
 from reelflow.errors import BadInput, Fault
 from reelflow.media.clip import Clip
-from reelflow.media.geometry import Size, even
+from reelflow.media.geometry import Size, even, even_size
 from reelflow.media.opening import MAX_PIXELS
 from reelflow.media.outputs import FILM_SUFFIXES, choose_container, choose_encoding
 from reelflow.media.probe import Probe
@@ -102,7 +102,9 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
         if spec.sheet is not None:
             return _sheet(spec, name, clip, first, last)
         at = 0 if clip.is_picture else Still(at=spec.at).frames_of(clip.lasting(last - first))[0]
-        return Output(name, OutputForm.PICTURE, size, spec.fit, Fraction(0), first + at, 1)
+        # Only films have to be even: a picture that keeps its size keeps all of it.
+        keeps = clip.is_picture and source.is_picture and size == even_size(source.shown)
+        return Output(name, OutputForm.PICTURE, source.shown if keeps else size, spec.fit, Fraction(0), first + at, 1)
     if clip.is_picture:
         raise BadInput(f"{name!r} is a film's name, and what comes out is a picture: end it in .png or .jpg.",
                        field="path")
@@ -154,7 +156,7 @@ def _size(spec: OutputSpec, source: Probe, clip: Clip, frame: Size | None) -> Si
     if spec.size is None:
         return clip.size
     if spec.size == "source":
-        return Size(even(source.shown.width), even(source.shown.height))
+        return even_size(source.shown)
     if spec.size == "model":
         if frame is None:
             raise BadInput("`size: model` needs a model among the steps.", field="size")

@@ -14,6 +14,7 @@ from typing import Any
 from reelflow.media import filters
 from reelflow.media.clip import Clip
 from reelflow.media.drawing import Take, draw, pre_roll
+from reelflow.media.geometry import even_size
 from reelflow.media.graph import BARE, Written, arguments, in_256_colours, open_film, open_text, split_up
 from reelflow.media.media_step import Given
 from reelflow.media.opening import file_url
@@ -234,9 +235,11 @@ def _copied(finish: Finish, target: Target, given: Given) -> Written:
 
 def _finished_picture(finish: Finish, output: Output, reel: Reel) -> Any:
     """A picture at its final size, in RGB; one that no step works on never leaves it."""
-    if reel.is_rgb and output.fit == "pad" and output.size == finish.clip.size:
+    size = even_size(output.size)
+    if reel.is_rgb and output.fit == "pad" and size == finish.clip.size:
         return reel.sized_rgb(output.size)
-    return filters.as_rgb(fitted(reel, finish.clip, output.size, output.fit).stream)
+    picture = filters.as_rgb(fitted(reel, finish.clip, size, output.fit).stream)
+    return picture if size == output.size else filters.resized_rgb(picture, output.size)
 
 
 def with_tracks(

@@ -138,6 +138,12 @@ def _examine_film(container: InputContainer, looked_at: int) -> dict[str, Any]:
     return _describe(container, film, shown[:looked_at], tracks)
 
 
+def _pixels(film: VideoStream, first: VideoFrame) -> str:
+    """How the film's pixels are laid out; what can be seen through in VP8 and VP9 lies beside them, not decoded."""
+    name = first.format.name
+    return f"yuva{name.removeprefix('yuv')}" if film.metadata.get("alpha_mode") == "1" and name[:4] == "yuv4" else name
+
+
 def _describe(
     container: InputContainer, film: VideoStream, shown: Sequence[VideoFrame], tracks: dict[int, Track]
 ) -> dict[str, Any]:
@@ -168,7 +174,7 @@ def _describe(
     component = first.format.components[0].bits
     check_size(round(first.width * aspect), first.height)
     return {
-        "format": container.format.name, "is_picture": False, "codec": codec_of(film), "pixels": first.format.name,
+        "format": container.format.name, "is_picture": False, "codec": codec_of(film), "pixels": _pixels(film, first),
         "bits": component, "width": first.width, "height": first.height, "sample_aspect": _ratio(aspect),
         "turn": turn, "mirrored": mirrored, "profile": context.profile,
         "colour": colour,

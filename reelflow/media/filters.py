@@ -116,6 +116,11 @@ def as_rgb(stream: Stream) -> Stream:
     ).filter("format", "rgb24")
 
 
+def resized_rgb(stream: Stream, size: Size) -> Stream:
+    """A picture in RGB at another size."""
+    return stream.filter("scale", size.width, size.height, flags="lanczos+accurate_rnd").filter("format", "rgb24")
+
+
 def as_overlay(stream: Stream, opacity: float = 1.0) -> Stream:
     """A picture with transparency, in the colours of the film that it is laid over (BT.709, limited range)."""
     stream = stream.filter("format", "rgba")

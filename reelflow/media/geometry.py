@@ -62,6 +62,11 @@ def even(value: float) -> int:
     return max(2, 2 * int(value / 2 + 0.5))
 
 
+def even_size(size: Size) -> Size:
+    """The same in even numbers, as 4:2:0 has it."""
+    return Size(even(size.width), even(size.height))
+
+
 def even_down(value: float) -> int:
     """The largest even number that isn't over `value`; 0 for what is under 2."""
     return 2 * int(value / 2 + 1e-9)
@@ -80,7 +85,7 @@ def fit_into(stored: Size, shown: Size, frame: Size, fit: Fit) -> Geometry:
     """
     whole = Box(0, 0, stored.width, stored.height)
     full = Box(0, 0, frame.width, frame.height)
-    restored = Size(even(shown.width), even(shown.height))
+    restored = even_size(shown)
     if fit is Fit.STRETCH:
         return Geometry(whole, frame, full, restored)
     if fit is Fit.PAD:

@@ -114,7 +114,7 @@ class Reel:
     def sized_rgb(self, size: Size) -> Any:
         """A picture at another size, without leaving RGB."""
         picture = filters.take(self.stream, self.taken, self.whole)
-        return picture.filter("scale", size.width, size.height, flags="lanczos+accurate_rnd").filter("format", "rgb24")
+        return filters.resized_rgb(picture, size)
 
     def ended(self) -> Any:
         """The stream as it goes to an encoder: counted, tagged with what it is, and with nothing that came along."""

@@ -9,7 +9,7 @@ from typing import Any
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.drawing import seek_before
-from reelflow.media.geometry import Size, even
+from reelflow.media.geometry import Size, even, even_size
 from reelflow.media.graph import Written, arguments, open_picture, open_pictures
 from reelflow.media.probe import Probe
 from reelflow.media.reel import STANDARD, Reel
@@ -70,10 +70,5 @@ def moment_at(source: Probe, at: float) -> Moment:
 def poster_arguments(source: Probe, destination: Path, *, at: float, width: int | None, suffix: str) -> list[str]:
     """The frame at `at` seconds as a picture."""
     shown = source.shown
-    size = Size(even(width), even(width * shown.height / shown.width)) if width else whole_size(shown)
+    size = Size(even(width), even(width * shown.height / shown.width)) if width else even_size(shown)
     return arguments(still(filters.as_rgb(moment_at(source, at).sized(size)), destination, suffix=suffix))
-
-
-def whole_size(shown: Size) -> Size:
-    """The size of a picture of all that is shown: even, as the colours of JPEG have it."""
-    return Size(even(shown.width), even(shown.height))

@@ -8,10 +8,10 @@ from typing import Any
 from reelflow.media import filters
 from reelflow.media.colour import Reading, read_colour
 from reelflow.media.drawing import seek_for
-from reelflow.media.geometry import Size, even
+from reelflow.media.geometry import Size, even, even_size
 from reelflow.media.graph import Written, arguments, open_film, open_pictures, together
 from reelflow.media.probe import Probe
-from reelflow.media.still_command import Moment, moment_at, whole_size
+from reelflow.media.still_command import Moment, moment_at
 from reelflow.plan import Span
 
 BEFORE, HALF_WAY, CELLS = "before.jpg", "half-way.jpg", "cells.rgb"
@@ -90,7 +90,7 @@ def _before(moment: Moment, folder: Path) -> Written:
 
 
 def _half_way(moment: Moment, folder: Path) -> Written:
-    return _last_of_two(moment, whole_size(moment.shown), folder / HALF_WAY)
+    return _last_of_two(moment, even_size(moment.shown), folder / HALF_WAY)
 
 
 def _last_of_two(moment: Moment, size: Size, path: Path) -> Written:

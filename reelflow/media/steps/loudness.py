@@ -34,7 +34,9 @@ class Measured:
 
 
 class Loudness(MediaStep):
-    """Every sound track brought to one loudness: measured first, then made louder or quieter as a whole where its peaks and range allow it."""
+    """Every sound track brought to one loudness: measured first, then made louder or quieter as a whole, or moment by
+    moment where its peaks or its range don't allow that.
+    """
 
     name = "loudness"
     short = "target"
