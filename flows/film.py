@@ -13,7 +13,7 @@ from flows.order import Order
 from flows.trail import Trail
 from flows.works import Works
 from reelflow.compile import Known, compile_recipe
-from reelflow.errors import OutputTaken
+from reelflow.errors import BadMedia, OutputTaken
 from reelflow.media.command import Takes
 from reelflow.media.finish import Finished
 from reelflow.media.media_step import Given
@@ -24,7 +24,7 @@ from reelflow.plan import OutputForm, Plan
 from reelflow.preflight import check_first, check_models, check_total, read_limit
 from reelflow.recipe import Recipe
 from reelflow.report import Report, RunStatus, describe_film, joined
-from reelflow.sources import source_stem
+from reelflow.sources import is_address, show_source, source_stem
 from reelflow.strand import whole_span
 from tasks import quiet
 from tasks.events import emit_lineage
@@ -168,7 +168,14 @@ async def plan_films(
 async def _looked_at(run: Run, recipe: Recipe, source: str, stem: str) -> tuple[Plan, Known]:
     check_models(recipe, run.settings.model_table)
     path = await find_source(source, picture=recipe.takes_picture)
-    clip, known = await probe_source(path), await _known(run, recipe, stem)
+    try:
+        clip = await probe_source(path)
+    except BadMedia as bad:
+        if not is_address(source):
+            raise
+        # What was brought here is gone with the run, and a person knows its address.
+        raise BadMedia(bad.message.replace(str(path), show_source(source))) from bad
+    known = await _known(run, recipe, stem)
     return await _planned(recipe, clip, known), known
 
 

@@ -122,6 +122,8 @@ class OutputTaken(BadInput):
 class SourceFault(BadInput):
     """A source that could not be fetched, in a way that may pass."""
 
+    exit_code = 1
+
 
 class BadMedia(Refused):
     """A file that isn't a film or a picture that we can read."""

@@ -358,6 +358,7 @@ async def test_a_batch_goes_from_a_prefix_to_a_prefix_with_its_manifest(
     told = {line["source"]: line["outputs"] for line in lines}
     assert told == {f"{bucket}/in/a.mp4": [f"{bucket}/out/a-restyle.mp4"],
                     f"{bucket}/in/b.mp4": [f"{bucket}/out/b-restyle.mp4"], f"{bucket}/in/c.mp4": []}
+    assert [line["error"].startswith(f"{bucket}/in/c.mp4 is not a video") for line in lines if line["error"]] == [True]
     assert queue.jobs_made == 1  # the two are the same film, and so the same wish
     with pytest.raises(ClipsFailed) as failed:
         await batch(f"{bucket}/in/", **asked)
