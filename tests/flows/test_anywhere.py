@@ -7,14 +7,13 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import fsspec
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
+from elsewhere import Elsewhere
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
@@ -32,76 +31,6 @@ from reelflow.receipt import Receipt
 from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
-
-
-@pytest.fixture(scope="module")
-def object_store() -> Iterator[str]:
-    """The address of an S3 server."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, and an environment that leads to it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    system = fsspec.filesystem("s3")
-    if system.exists("bucket"):
-        system.rm("bucket", recursive=True)
-    system.mkdir("bucket")
-    yield "s3://bucket"
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-
-
-class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
-    """Files in memory, at elsewhere://…, with the network's moods and with others who write there."""
-
-    protocol = "elsewhere"
-    store: ClassVar[dict[str, Any]] = {}
-    pseudo_dirs: ClassVar[list[str]] = [""]
-    broken: ClassVar[dict[str, int]] = {}
-    """How often a file whose name ends so can't be opened."""
-    arrives: ClassVar[dict[str, bytes]] = {}
-    """What somebody writes at a path right after it was looked at in vain."""
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return str(super()._strip_protocol(path.replace(f"{cls.protocol}://", "memory://")))
-
-    def open(self, path: str, *given: Any, **more: Any) -> Any:
-        """Open a file, if it can be."""
-        for end, left in self.broken.items():
-            if path.endswith(end) and left:
-                self.broken[end] -= 1
-                raise ConnectionResetError("Connection reset by peer")
-        return super().open(path, *given, **more)
-
-    def info(self, path: str, **more: Any) -> Any:
-        """What lies at a path."""
-        try:
-            return super().info(path, **more)
-        except FileNotFoundError:
-            if path in self.arrives:
-                self.pipe_file(path, self.arrives.pop(path))
-            raise
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[type[Elsewhere]]:
-    """Another machine, of the test's own."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    yield Elsewhere
-    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives):
-        kept.clear()
 
 
 def names(prefix: str) -> list[str]:
