@@ -129,7 +129,7 @@ async def _emptied(
             get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
             return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
         try:
-            return await make_many(taking.clips, order, many, _manifest(str(order.output)),
+            return await make_many(taking.clips, order, many, _manifest(str(order.output), taking.stream),
                                    title=f"inbox {show_source(inbox).rpartition('/')[2]}", on_end=taking.ended)
         except ClipsFailed as failed:
             raise ClipsFailed(f"{failed.message} Those that failed by a fault of their own lie in "
@@ -137,11 +137,16 @@ async def _emptied(
                               summary=failed.summary) from None
 
 
-def _manifest(outbox: str) -> Path:
-    """The manifest of one run: beside the results, or in the work folder until it is brought there."""
+def _manifest(outbox: str, stream: tuple[str, ...]) -> Path:
+    """The manifest of one run: beside the results, or in the work folder until it is brought there.
+
+    Outboxes of one name that lie elsewhere share no folder there, nor do inboxes and recipes.
+    """
     folder = expanded(outbox).absolute()
     if is_address(outbox):
-        folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(show_source(outbox).rstrip('/'))}"
+        mark = hashlib.sha256("\n".join(stream).encode()).hexdigest()[:8]
+        name = f"inbox-{source_stem(show_source(outbox).rstrip('/'))}-{mark}"
+        folder = read_settings().work_dir / "batches" / name
     when = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     return folder / f"manifest-{when}-{str(flow_run.id)[:8]}.jsonl"
 
@@ -153,7 +158,7 @@ class _Taking:
         self._inbox, self._recipe, self._claims = inbox, recipe, claims
         # What is new to an inbox rests on these, and not on all that is asked: a changed prompt must not have the
         # whole folder bought anew.
-        self._stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
+        self.stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
         self.clips: list[BatchClip] = []
         self._taken: dict[int, tuple[Arrival, tuple[str, ...]]] = {}
 
@@ -176,7 +181,7 @@ class _Taking:
             except (BadInput, OSError):  # it was taken away meanwhile
                 await self._claims.give_back([lies])
                 continue
-            key = _key(*self._stream, content, self._recipe.model_dump_json())
+            key = _key(*self.stream, content, self._recipe.model_dump_json())
             if await self._claims.take(key, arrival.name):
                 number = len(self.clips) + 1
                 # What is made of it is named after it, and with more behind that.
@@ -231,7 +236,7 @@ class _Taking:
         return await self._claims.is_done(key) is not None
 
     def _lies(self, arrival: Arrival) -> str:
-        return _key(*self._stream, arrival.name, str(arrival.size_bytes), arrival.mark)
+        return _key(*self.stream, arrival.name, str(arrival.size_bytes), arrival.mark)
 
     async def _content(self, arrival: Arrival) -> str:
         if not is_address(arrival.source):
