@@ -11,7 +11,7 @@ from prefect import get_run_logger
 
 from reelflow import remote
 from reelflow.errors import ReelflowError
-from reelflow.manifest import POSTERS, Line, Manifest
+from reelflow.manifest import Line, Manifest, read_manifest
 from reelflow.page.wall import index_beside, write_wall
 from reelflow.sources import is_address, show_source
 
@@ -102,11 +102,16 @@ class Results:
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,
                    away=bool(self._output))
         if self._output:
-            for poster in self._page.parent.glob(f"{POSTERS}/*.jpg"):
-                if poster.name not in self._brought:
-                    remote.put(poster, remote.join(self._output, f"{POSTERS}/{poster.name}"))
-                    self._brought.add(poster.name)
+            self._bring_posters()
             remote.put(self._page, self._lies(self._page))
+
+    def _bring_posters(self) -> None:
+        """Bring those that the manifest names by now: others that lie here are another run's, or not made anew yet."""
+        told = {line.poster for line in read_manifest(self._manifest.path) if line.poster}
+        for name in sorted(told - self._brought):
+            if (poster := self._manifest.path.parent / name).is_file():
+                remote.put(poster, remote.join(self._output, name))
+            self._brought.add(name)
 
     def _lies(self, path: Path) -> str:
         return remote.join(self._output, path.name) if self._output else str(path)

@@ -221,6 +221,25 @@ async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
     assert b"data-goes-on>" not in remote.read("slow://out/index.html", max_bytes=10**6)
 
 
+async def test_a_poster_is_brought_once_this_run_has_made_it_and_not_the_one_of_the_run_before(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    poster = tmp_path / "posters" / "a.jpg"
+    poster.parent.mkdir()
+    poster.write_bytes(b"old")
+    with opened_manifest(tmp_path / "manifest.jsonl") as manifest:
+        results = Results(manifest, "elsewhere://out", "one clip", 1, estimated=False)
+        results.go_on()
+        async with results.kept_up(), asyncio.timeout(60):
+            while remote.look_at("elsewhere://out/index.html") is None:
+                await asyncio.sleep(0.01)
+            assert remote.look_at("elsewhere://out/posters/a.jpg") is None
+            poster.write_bytes(b"new")
+            made = Report("restyle", RunStatus.COMPLETED, source="a.mp4", poster=poster)
+            results.add(line_of(made, "a", took=1.5))
+    assert remote.read("elsewhere://out/posters/a.jpg", max_bytes=9) == b"new"
+
+
 @pytest.mark.usefixtures("prefect_server", "work_dir")
 async def test_what_comes_to_lie_there_right_after_the_run_has_looked_is_not_replaced(
     elsewhere: type[Elsewhere], queue: StandIn, clip: Path

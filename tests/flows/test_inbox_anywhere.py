@@ -40,3 +40,12 @@ async def test_inboxes_whose_outboxes_have_the_same_name_share_no_folder(
     assert [names(f"elsewhere://customer-{number}/out/posters") for number in (1, 2)] == [["of-1"], ["of-2"]]
     folders = sorted(work_dir.glob("batches/inbox-out-*"))
     assert [len(list(folder.glob("manifest-*.jsonl"))) for folder in folders] == [1, 1]
+
+
+@pytest.mark.usefixtures("prefect_server", "queue", "elsewhere")
+async def test_a_run_brings_the_posters_of_its_own_clips_alone(many: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        bring(many / f"clip-{number}.mp4", tmp_path / "in" / f"{number}.mp4")
+        await run(tmp_path / "in", "elsewhere://out")
+        assert names("elsewhere://out/posters") == [str(number)]
+        remote.move(remote.list_files("elsewhere://out/posters")[0].address, "elsewhere://taken/away.jpg")
