@@ -96,7 +96,8 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
         raise BadInput(f"Nobody can look into {inbox}: name a folder, or a prefix such as s3://bucket/in/.",
                        field="inbox")
     if remote.is_remote(inbox):
-        found = [Arrival(one.address, one.size_bytes, one.mark) for one in remote.list_files(inbox, field="inbox")]
+        files = remote.list_files(inbox, field="inbox", may_be_empty=True)
+        found = [Arrival(one.address, one.size_bytes, one.mark) for one in files]
     else:
         try:
             paths = sorted(expanded(inbox).absolute().iterdir())

@@ -55,8 +55,12 @@ def place_of(address: str) -> str:
     return f"{_SAME.get(scheme.lower(), scheme.lower())}://{rest.strip('/')}"
 
 
-def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...]:
-    """The files right below a prefix, or those that fit a glob, by name. Raises BadInput."""
+def list_files(address: str, *, field: str = "sources", may_be_empty: bool = False) -> tuple[RemoteFile, ...]:
+    """The files right below a prefix, or those that fit a glob, by name.
+
+    An object store knows no folders: a prefix below which nothing lies is not there, and refused unless it
+    `may_be_empty`. Raises BadInput.
+    """
     with _opened(address, field) as (system, path, scheme):
         system.invalidate_cache()
         if any(sign in path for sign in "*?["):
@@ -64,7 +68,13 @@ def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...
         elif system.isdir(path):
             found = system.ls(path, detail=True)
         else:
-            found = [system.info(path)]
+            try:
+                found = [system.info(path)]
+            except FileNotFoundError:
+                if not (may_be_empty and scheme in _WHOLE):
+                    raise
+                # Nothing comes of it but an error, where the bucket isn't there or may not be read.
+                found = list(system.find(path, detail=True).values())
         files = [one for one in found if one["type"] == "file" and not str(one["name"]).endswith("/")]
         return tuple(_remote_file(one, scheme) for one in sorted(files, key=lambda one: str(one["name"])))
 

@@ -11,6 +11,9 @@ import pytest
 
 from flows.inbox import inbox
 from reelflow import remote
+from reelflow.clip_list import read_rows
+from reelflow.errors import BadInput
+from reelflow.inbox import find_arrivals
 
 
 def bring(source: Path, target: Path) -> None:
@@ -24,6 +27,11 @@ def bring(source: Path, target: Path) -> None:
 def names(prefix: str) -> list[str]:
     """What lies right below a prefix, without the part of a name that tells of the bytes."""
     return [found.address.rpartition("/")[2].rpartition("-")[0] for found in remote.list_files(prefix)]
+
+
+async def arrived(prefix: str, *, settle_seconds: float = 0.0) -> list[str]:
+    found = await find_arrivals(prefix, settle_seconds=settle_seconds, pictures=False)
+    return [arrival.source for arrival in found]
 
 
 async def run(arriving: Path | str, outbox: str, **more: Any) -> dict[str, Any]:
@@ -49,3 +57,21 @@ async def test_a_run_brings_the_posters_of_its_own_clips_alone(many: Path, tmp_p
         await run(tmp_path / "in", "elsewhere://out")
         assert names("elsewhere://out/posters") == [str(number)]
         remote.move(remote.list_files("elsewhere://out/posters")[0].address, "elsewhere://taken/away.jpg")
+
+
+async def test_a_prefix_that_nothing_lies_at_yet_is_an_empty_inbox_and_one_in_no_bucket_is_an_error(
+    bucket: str
+) -> None:
+    for prefix in (bucket, f"{bucket}/", f"{bucket}/in", f"{bucket}/in/"):
+        assert await arrived(prefix) == []
+    for nowhere in ("s3://no-such-bucket-here", "s3://no-such-bucket-here/in/"):
+        with pytest.raises(BadInput, match=f"There is nothing at {nowhere}") as refused:
+            await arrived(nowhere)
+        assert refused.value.field == "inbox"
+    with pytest.raises(BadInput, match=f"There is nothing at {bucket}/in/"):
+        read_rows(f"{bucket}/in/", pictures=False)
+
+
+async def test_a_folder_that_is_not_there_on_a_machine_that_knows_folders_is_no_empty_inbox(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="There is nothing at file://"):
+        await arrived(f"file://{tmp_path}/in")
