@@ -38,7 +38,7 @@ from reelflow.errors import (
     SubmitUnknown,
 )
 from reelflow.home import expanded
-from reelflow.inbox import Arrival, find_arrivals, put_aside
+from reelflow.inbox import Arrival, find_arrivals, is_there, put_aside
 from reelflow.legible import shortened
 from reelflow.manifest import Line
 from reelflow.preflight import check_models, probe_files
@@ -126,6 +126,9 @@ async def _emptied(
         if (flow_run.run_count or 0) > 1:
             await taking.take_over(arrivals, max_clips)
         if not taking.clips:
+            # Else an inbox of which nothing can be read would look like one that nothing comes to.
+            if taking.unread:
+                raise next(iter(taking.unread.values()))
             get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
             return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
         try:
@@ -160,6 +163,7 @@ class _Taking:
         # whole folder bought anew.
         self.stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
         self.clips: list[BatchClip] = []
+        self.unread: dict[Arrival, BadInput] = {}
         self._taken: dict[int, tuple[Arrival, tuple[str, ...]]] = {}
 
     async def take(self, arrivals: tuple[Arrival, ...], most: int) -> None:
@@ -178,8 +182,11 @@ class _Taking:
                 continue
             try:
                 content = await self._content(arrival)
-            except (BadInput, OSError):  # it was taken away meanwhile
+            except BadInput as error:
                 await self._claims.give_back([lies])
+                if await is_there(self._inbox, arrival, pictures=self._recipe.takes_picture):
+                    get_run_logger().warning("%s stays in the inbox: %s", arrival.name, error.message)
+                    self.unread[arrival] = error
                 continue
             key = _key(*self.stream, content, self._recipe.model_dump_json())
             if await self._claims.take(key, arrival.name):
@@ -239,8 +246,12 @@ class _Taking:
         return _key(*self.stream, arrival.name, str(arrival.size_bytes), arrival.mark)
 
     async def _content(self, arrival: Arrival) -> str:
+        """The digest of a clip's bytes. Raises BadInput."""
         if not is_address(arrival.source):
-            return await asyncio.to_thread(digest_of, Path(arrival.source))
+            try:
+                return await asyncio.to_thread(digest_of, Path(arrival.source))
+            except OSError as error:
+                raise BadInput(f"{arrival.source} can't be read: {error.strerror}.", field="source") from None
         return await asyncio.to_thread(remote.digest, arrival.source)
 
 

@@ -55,6 +55,11 @@ async def find_arrivals(inbox: str, *, settle_seconds: float, pictures: bool) ->
     return tuple(one for one in first if one not in young or one in second)
 
 
+async def is_there(inbox: str, arrival: Arrival, *, pictures: bool) -> bool:
+    """Whether a clip still lies in its inbox. Raises BadInput."""
+    return arrival.source in {one.source for one in await asyncio.to_thread(_look, inbox, pictures)}
+
+
 async def put_aside(inbox: str, arrival: Arrival, why: str) -> str:
     """Move a clip that failed out of the way, with a note that says why beside it; gives where it lies now.
 

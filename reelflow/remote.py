@@ -16,6 +16,8 @@ from reelflow.whole import written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)
+_MAGIC = re.compile(r"[*?[]")
+_TOP = re.compile(r":///?\Z")
 _WEB = ("http://", "https://")
 _SAME = {"s3a": "s3", "gcs": "gs"}
 _CHUNK = 1 << 20
@@ -63,7 +65,10 @@ def list_files(address: str, *, field: str = "sources", may_be_empty: bool = Fal
     """
     with _opened(address, field) as (system, path, scheme):
         system.invalidate_cache()
-        if any(sign in path for sign in "*?["):
+        lies, where = path, address
+        if (magic := _MAGIC.search(path)) is not None:
+            lies = path[:path.rfind("/", 0, magic.start()) + 1]
+            where = address.rstrip("/").removesuffix(path[len(lies):].rstrip("/"))
             found = list(system.glob(path, detail=True).values())
         elif system.isdir(path):
             found = system.ls(path, detail=True)
@@ -76,18 +81,19 @@ def list_files(address: str, *, field: str = "sources", may_be_empty: bool = Fal
                 # Nothing comes of it but an error, where the bucket isn't there or may not be read.
                 found = list(system.find(path, detail=True).values())
         files = [one for one in found if one["type"] == "file" and not str(one["name"]).endswith("/")]
-        return tuple(_remote_file(one, scheme) for one in sorted(files, key=lambda one: str(one["name"])))
+        return tuple(_remote_file(one, _address(str(one["name"]), lies, where))
+                     for one in sorted(files, key=lambda one: str(one["name"])))
 
 
 def look_at(address: str, *, field: str = "source") -> RemoteFile | None:
     """The file at an address; None where there is none. Raises BadInput."""
-    with _opened(address, field) as (system, path, scheme):
+    with _opened(address, field) as (system, path, _):
         system.invalidate_cache()
         try:
             found = system.info(path)
         except FileNotFoundError:
             return None
-        return _remote_file(found, scheme) if found["type"] == "file" else None
+        return _remote_file(found, address) if found["type"] == "file" else None
 
 
 def read(address: str, *, max_bytes: int, field: str = "source") -> bytes:
@@ -191,10 +197,21 @@ def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
         raise SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field) from error
 
 
-def _remote_file(found: dict[str, Any], scheme: str) -> RemoteFile:
+def _address(name: str, path: str, where: str) -> str:
+    """The address of what a filesystem lists as `name`, at or below a `path` of which `where` is the address.
+
+    What is part of the one and not of the other, such as a host, stays as it was given.
+    """
+    below = name.strip("/").removeprefix(path.strip("/")).lstrip("/")
+    if not below:
+        return where
+    return f"{where}{below}" if _TOP.search(where) else join(where, below)
+
+
+def _remote_file(found: dict[str, Any], address: str) -> RemoteFile:
     mark = next((str(found[name]) for name in ("ETag", "etag", "md5", "LastModified", "mtime", "created")
                  if found.get(name)), "")
-    return RemoteFile(f"{scheme}://{str(found['name']).lstrip('/')}", int(found.get("size") or 0), mark)
+    return RemoteFile(address, int(found.get("size") or 0), mark)
 
 
 def _too_large(address: str, max_bytes: int) -> BadInput:

@@ -99,5 +99,5 @@ def elsewhere() -> Iterator[type[Elsewhere]]:
     """Another machine, of the test's own."""
     fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
     yield Elsewhere
-    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives):
+    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives, Elsewhere.leaves):
         kept.clear()

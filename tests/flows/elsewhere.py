@@ -17,6 +17,8 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
     """How often a file whose name ends so can't be opened."""
     arrives: ClassVar[dict[str, bytes]] = {}
     """What somebody writes at a path right after it was looked at in vain."""
+    leaves: ClassVar[set[str]] = set()
+    """Paths from which somebody takes a file right before it is opened."""
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -24,6 +26,9 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
 
     def open(self, path: str, *given: Any, **more: Any) -> Any:
         """Open a file, if it can be."""
+        if path in self.leaves:
+            self.rm_file(path)
+            self.leaves.remove(path)
         for end, left in self.broken.items():
             if path.endswith(end) and left:
                 self.broken[end] -= 1

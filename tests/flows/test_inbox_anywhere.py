@@ -7,12 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from elsewhere import Elsewhere
+from fsspec.utils import infer_storage_options
 
 from flows.inbox import inbox
 from reelflow import remote
 from reelflow.clip_list import read_rows
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, SourceFault
 from reelflow.inbox import find_arrivals
 
 
@@ -70,6 +73,43 @@ async def test_a_prefix_that_nothing_lies_at_yet_is_an_empty_inbox_and_one_in_no
         assert refused.value.field == "inbox"
     with pytest.raises(BadInput, match=f"There is nothing at {bucket}/in/"):
         read_rows(f"{bucket}/in/", pictures=False)
+
+
+async def test_what_lies_on_a_host_is_found_by_the_address_that_leads_to_it(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    class Host(elsewhere):  # type: ignore[valid-type, misc]
+        """Its paths are without the host, as sftp's and hdfs's are."""
+
+        protocol = "host"
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return str(infer_storage_options(path)["path"]).rstrip("/")
+
+    fsspec.register_implementation("host", Host, clobber=True)
+    for at in (f"file://{tmp_path}/", "host://me:word@nas:22/", "elsewhere://nas/"):
+        remote.write(f"{at}in/a.mp4", b"film")
+        remote.write(f"{at}b.mp4", b"film")
+        for prefix in (f"{at}in", f"{at}in/", f"{at}in/*.mp4", f"{at}i*/a*", f"{at}in/a.mp4"):
+            assert await arrived(prefix) == [f"{at}in/a.mp4"]
+        assert await arrived(at) == [f"{at}b.mp4"]
+
+
+@pytest.mark.usefixtures("prefect_server", "queue")
+async def test_a_clip_that_can_t_be_read_is_told_and_one_that_is_gone_meanwhile_is_not(
+    elsewhere: type[Elsewhere], clip: Path, many: Path, tmp_path: Path
+) -> None:
+    remote.put(clip, "elsewhere://in/gone.mp4")
+    elsewhere.leaves.add("/in/gone.mp4")
+    assert (await run("elsewhere://in/", str(tmp_path / "out")))["clips"] == 0
+    remote.put(clip, "elsewhere://in/a.mp4")
+    elsewhere.broken["a.mp4"] = 2
+    with pytest.raises(SourceFault, match=r"elsewhere://in/a\.mp4 can't be reached"):
+        await run("elsewhere://in/", str(tmp_path / "out"))
+    remote.put(many / "clip-1.mp4", "elsewhere://in/b.mp4")
+    told = [await run("elsewhere://in/", str(tmp_path / "out")) for _ in range(2)]
+    assert [one["completed"] for one in told] == [1, 1]
 
 
 async def test_a_folder_that_is_not_there_on_a_machine_that_knows_folders_is_no_empty_inbox(tmp_path: Path) -> None:
