@@ -46,9 +46,10 @@ async def find_arrivals(inbox: str, *, settle_seconds: float, pictures: bool) ->
     What has a temporary name is left alone. An object store shows a file only once it is whole. Raises BadInput.
     """
     first = await asyncio.to_thread(_look, inbox, pictures)
-    if remote.is_remote(inbox) or not first:
+    if remote.shows_whole(inbox):
         return first
-    if not (young := [one for one in first if _age(one) < settle_seconds]):
+    # What another machine's clock says of a file can't be held against ours.
+    if not (young := [one for one in first if remote.is_remote(inbox) or _age(one) < settle_seconds]):
         return first
     await asyncio.sleep(settle_seconds)
     second = set(await asyncio.to_thread(_look, inbox, pictures))

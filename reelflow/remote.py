@@ -44,6 +44,11 @@ def is_remote(text: str) -> bool:
     return bool(_ADDRESS.match(text)) and not is_web(text)
 
 
+def shows_whole(address: str) -> bool:
+    """Whether a file at an address can be seen only once it is whole, as in an object store."""
+    return address.partition("://")[0].lower() in _WHOLE
+
+
 def join(prefix: str, name: str) -> str:
     """The address of a name below a prefix."""
     return f"{prefix.rstrip('/')}/{name}"

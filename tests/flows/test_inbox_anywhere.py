@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -94,6 +95,28 @@ async def test_what_lies_on_a_host_is_found_by_the_address_that_leads_to_it(
         for prefix in (f"{at}in", f"{at}in/", f"{at}in/*.mp4", f"{at}i*/a*", f"{at}in/a.mp4"):
             assert await arrived(prefix) == [f"{at}in/a.mp4"]
         assert await arrived(at) == [f"{at}b.mp4"]
+
+
+async def test_only_an_object_store_is_trusted_to_show_films_once_they_are_whole(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    for prefix in (f"file://{tmp_path}/in", "elsewhere://in", "memory://in"):
+        for name in ("still", "growing"):
+            remote.write(f"{prefix}/{name}.mp4", b"film")
+
+        async def grow(prefix: str) -> None:
+            size = 4
+            while True:
+                size += 1
+                remote.write(f"{prefix}/growing.mp4", b"x" * size)
+                await asyncio.sleep(0.02)
+
+        growing = asyncio.create_task(grow(prefix))
+        found = await arrived(prefix, settle_seconds=0.5)
+        growing.cancel()
+        whole = ["growing"] if prefix.startswith("memory") else []
+        assert found == [f"{prefix}/{name}.mp4" for name in (*whole, "still")]
+    fsspec.filesystem("memory").rm("/in", recursive=True)
 
 
 @pytest.mark.usefixtures("prefect_server", "queue")
