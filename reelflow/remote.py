@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reelflow.errors import BadInput, SourceFault
 from reelflow.home import expanded
-from reelflow.whole import written_whole
+from reelflow.whole import name_part, was_left_here, written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)
@@ -139,15 +140,25 @@ def digest(address: str) -> str:
 
 
 def put(path: Path, address: str) -> None:
-    """Bring a file there, under its name only once it is whole. Raises BadInput, SourceFault."""
+    """Bring a file there, under its name only once it is whole, in a part of its own until then.
+
+    Raises BadInput, SourceFault.
+    """
     with _opened(address, "output") as (system, there, scheme):
         if scheme in _WHOLE:
             system.put_file(str(path), there)
             return
-        system.makedirs(there.rpartition("/")[0], exist_ok=True)
-        part = f"{there}.part"
-        system.put_file(str(path), part)
-        system.mv(part, there)
+        folder, _, name = there.rpartition("/")
+        system.makedirs(folder, exist_ok=True)
+        _clear_left(system, folder)
+        part = f"{folder}/{name_part(name)}"
+        try:
+            system.put_file(str(path), part)
+            system.mv(part, there)
+        except BaseException:
+            with contextlib.suppress(Exception):  # why it could not be brought is what counts
+                system.rm_file(part)
+            raise
 
 
 def write(address: str, raw: bytes, *, field: str = "output") -> None:
@@ -172,7 +183,16 @@ def shown(address: str) -> str:
     return _LOGIN.sub(r"\1", address)
 
 
-@contextmanager
+@functools.cache  # a long list is not to be had for each file
+def _clear_left(system: Any, folder: str) -> None:
+    """Remove the parts that processes of this machine, which were killed, have left in a folder."""
+    for left in system.ls(folder, detail=False):
+        if was_left_here(left.rpartition("/")[2]):
+            with contextlib.suppress(Exception):  # it's in nobody's way
+                system.rm_file(left)
+
+
+@contextlib.contextmanager
 def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
     """The filesystem of an address, and the path in it; errors come out as ours."""
     import fsspec

@@ -14,7 +14,7 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
     store: ClassVar[dict[str, Any]] = {}
     pseudo_dirs: ClassVar[list[str]] = [""]
     broken: ClassVar[dict[str, int]] = {}
-    """How often a file whose name ends so can't be opened."""
+    """How often a file whose path has this in it can't be opened."""
     arrives: ClassVar[dict[str, bytes]] = {}
     """What somebody writes at a path right after it was looked at in vain."""
     leaves: ClassVar[set[str]] = set()
@@ -29,9 +29,9 @@ class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
         if path in self.leaves:
             self.rm_file(path)
             self.leaves.remove(path)
-        for end, left in self.broken.items():
-            if path.endswith(end) and left:
-                self.broken[end] -= 1
+        for told, left in self.broken.items():
+            if told in path and left:
+                self.broken[told] -= 1
                 raise ConnectionResetError("Connection reset by peer")
         return super().open(path, *given, **more)
 
