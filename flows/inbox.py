@@ -22,6 +22,7 @@ from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of
 from reelflow.claims import LEASE_SECONDS, Claims
 from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
+from reelflow.disk import in_stoppable_thread
 from reelflow.errors import (
     BadInput,
     BadMedia,
@@ -252,7 +253,7 @@ class _Taking:
                 return await asyncio.to_thread(digest_of, Path(arrival.source))
             except OSError as error:
                 raise BadInput(f"{arrival.source} can't be read: {error.strerror}.", field="source") from None
-        return await asyncio.to_thread(remote.digest, arrival.source)
+        return await in_stoppable_thread(remote.digest, arrival.source)
 
 
 def _is_its_own(error: ReelflowError) -> bool:

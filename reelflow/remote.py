@@ -1,4 +1,7 @@
-"""Files on other machines, through fsspec: s3://bucket/… and whatever else it reads. All calls block."""
+"""Files on other machines, through fsspec: s3://bucket/… and whatever else it reads. All calls block.
+
+Those that may take long look, after each chunk, whether they were `stopped` meanwhile; SourceFault says that they were.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import functools
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +115,7 @@ def read(address: str, *, max_bytes: int, field: str = "source") -> bytes:
     return got
 
 
-def fetch(address: str, target: Path, *, max_bytes: int) -> None:
+def fetch(address: str, target: Path, *, max_bytes: int, stopped: threading.Event | None = None) -> None:
     """Bring a file here, whole or not at all, at constant memory.
 
     Raises:
@@ -123,37 +127,37 @@ def fetch(address: str, target: Path, *, max_bytes: int) -> None:
             raise _too_large(address, max_bytes)
         with system.open(path, "rb") as there, written_whole(target) as part, part.open("wb") as here:
             copied = 0
-            while chunk := there.read(_CHUNK):
+            for chunk in _chunks(there, stopped):
                 copied += len(chunk)
                 if copied > max_bytes:
                     raise _too_large(address, max_bytes)
                 here.write(chunk)
 
 
-def digest(address: str) -> str:
+def digest(address: str, *, stopped: threading.Event | None = None) -> str:
     """The SHA-256 of a file's bytes, in hex. Raises BadInput, SourceFault."""
     with _opened(address, "source") as (system, path, _), system.open(path, "rb") as there:
         found = hashlib.sha256()
-        while chunk := there.read(_CHUNK):
+        for chunk in _chunks(there, stopped):
             found.update(chunk)
     return found.hexdigest()
 
 
-def put(path: Path, address: str) -> None:
+def put(path: Path, address: str, *, stopped: threading.Event | None = None) -> None:
     """Bring a file there, under its name only once it is whole, in a part of its own until then.
 
-    Raises BadInput, SourceFault.
+    It is the filesystem that sends it: some do so in one go, and can't be stopped. Raises BadInput, SourceFault.
     """
     with _opened(address, "output") as (system, there, scheme):
         if scheme in _WHOLE:
-            system.put_file(str(path), there)
+            system.put_file(str(path), there, callback=_heeding(stopped))
             return
         folder, _, name = there.rpartition("/")
         system.makedirs(folder, exist_ok=True)
         _clear_left(system, folder)
         part = f"{folder}/{name_part(name)}"
         try:
-            system.put_file(str(path), part)
+            system.put_file(str(path), part, callback=_heeding(stopped))
             system.mv(part, there)
         except BaseException:
             with contextlib.suppress(Exception):  # why it could not be brought is what counts
@@ -220,6 +224,24 @@ def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
         raise
     except Exception as error:  # every filesystem has errors of its own
         raise SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field) from error
+
+
+def _chunks(file: Any, stopped: threading.Event | None) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        _heed(stopped)
+        yield chunk
+
+
+def _heeding(stopped: threading.Event | None) -> Any:
+    """What a filesystem calls with each chunk that it has sent."""
+    from fsspec.callbacks import Callback
+
+    return Callback(hooks={"heed": lambda *_, **__: _heed(stopped)})
+
+
+def _heed(stopped: threading.Event | None) -> None:
+    if stopped is not None and stopped.is_set():
+        raise SourceFault("It was stopped.")
 
 
 def _address(name: str, path: str, where: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -32,7 +31,6 @@ from reelflow.receipt import Receipt
 from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
-from reelflow.whole import name_part
 
 
 def names(prefix: str) -> list[str]:
@@ -65,55 +63,6 @@ async def test_a_file_comes_whole_within_the_limit_or_not_at_all(bucket: str, tm
         with pytest.raises(BadInput, match=told):
             await stage(source, 4999)
     assert [path.name for path in tmp_path.glob("*.*")] == ["source-a.mp4"]
-
-
-def test_what_can_t_be_written_in_one_go_gets_its_name_at_the_end(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"film")
-    remote.put(tmp_path / "a", f"file://{tmp_path}/deep/b.mp4")
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["b.mp4"]
-
-
-def test_two_that_bring_a_file_to_one_address_write_into_no_one_part(
-    elsewhere: type[Elsewhere], tmp_path: Path
-) -> None:
-    class Twice(elsewhere):  # type: ignore[valid-type, misc]
-        """Somebody else brings a file there while one is being brought."""
-
-        protocol = "twice"
-
-        def put_file(self, path: str, target: str, **more: Any) -> None:
-            super().put_file(path, target, **more)
-            if path.endswith("first"):
-                remote.put(tmp_path / "second", "twice://out/a.mp4")
-
-    fsspec.register_implementation("twice", Twice, clobber=True)
-    for name in ("first", "second"):
-        (tmp_path / name).write_text(name)
-    remote.put(tmp_path / "first", "twice://out/a.mp4")
-    assert (remote.read("twice://out/a.mp4", max_bytes=9), names("twice://out")) == (b"first", ["a.mp4"])
-
-
-def test_no_part_stays_of_what_could_not_be_brought_or_was_brought_by_one_that_is_gone(
-    elsewhere: type[Elsewhere], tmp_path: Path
-) -> None:
-    class Stuck(elsewhere):  # type: ignore[valid-type, misc]
-        """Nothing can be renamed there."""
-
-        protocol = "stuck"
-
-        def mv(self, path: str, target: str, **more: Any) -> None:
-            raise ConnectionResetError("Connection reset by peer")
-
-    fsspec.register_implementation("stuck", Stuck, clobber=True)
-    asked = [sys.executable, "-c", "from reelflow.whole import name_part; print(name_part('a.mp4'))"]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    going_on = name_part("a.mp4")
-    for name in (ended, going_on):
-        remote.write(f"stuck://out/{name}", b"half")
-    (tmp_path / "a").write_bytes(b"film")
-    with pytest.raises(SourceFault, match="Connection reset by peer"):
-        remote.put(tmp_path / "a", "stuck://out/a.mp4")
-    assert names("stuck://out") == [going_on]
 
 
 @pytest.mark.usefixtures("prefect_server")
