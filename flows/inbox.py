@@ -13,9 +13,9 @@ from typing import Any, Literal
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.many import Many, make_many
+from flows.many import make_many
 from flows.naming import NamedBy
-from flows.order import Order
+from flows.order import Many, Order
 from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of

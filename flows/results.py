@@ -10,7 +10,7 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from reelflow import remote
-from reelflow.errors import ReelflowError
+from reelflow.errors import BadInput, ReelflowError
 from reelflow.manifest import Line, Manifest, read_manifest
 from reelflow.page.wall import index_beside, write_wall
 from reelflow.sources import is_address, show_source
@@ -22,7 +22,8 @@ class Results:
     """The manifest of many clips and the page that is written from it, brought to `output` where that's an address.
 
     What was only estimated has no page. Until a batch is known to `go_on` its lines are held back: one that is refused
-    as a whole leaves the manifest and the page of the one before. `trouble` says why a line could not be written.
+    as a whole, or halted before it has made anything, leaves the manifest and the page of the one before. `trouble`
+    says why a line could not be written.
     """
 
     def __init__(self, manifest: Manifest, output: str, title: str, clips: int, *, estimated: bool) -> None:
@@ -53,6 +54,20 @@ class Results:
         self._manifest.begin()
         for line in held:
             self.add(line)
+
+    async def tell_of_run_before(self) -> bool:
+        """Whether a manifest of a run before lies where it is looked for, as far as that can be told."""
+        if not self._output:
+            return self._manifest.path.stat().st_size > 0
+        try:
+            return await asyncio.to_thread(remote.look_at, self._lies(self._manifest.path), field="output") is not None
+        except BadInput:
+            return True
+
+    @property
+    def are_held(self) -> bool:
+        """Whether nothing was written yet."""
+        return self._held is not None
 
     @property
     def manifest(self) -> str:

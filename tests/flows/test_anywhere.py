@@ -171,8 +171,8 @@ async def test_a_login_in_an_output_s_address_is_shown_nowhere(
 
 
 @pytest.mark.usefixtures("prefect_server")
-async def test_a_batch_that_is_refused_leaves_what_another_worker_has_brought_there(
-    elsewhere: type[Elsewhere], queue: StandIn, clip: Path, work_dir: Path
+async def test_a_batch_that_is_refused_or_halted_leaves_what_another_worker_has_brought_there(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {"job": "restyle", "output": "elsewhere://out/many"}
     await batch(str(clip), prompt="noir", **asked)
@@ -180,6 +180,9 @@ async def test_a_batch_that_is_refused_leaves_what_another_worker_has_brought_th
     shutil.rmtree(work_dir / "batches")
     with pytest.raises(OverBudget):
         await batch(str(clip), prompt="neon", overwrite=True, max_cost_usd=0.001, **asked)
+    monkeypatch.setenv("DECART_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(ClipsFailed, match=r"elsewhere://out/many/manifest\.jsonl stays as the run before left it"):
+        await batch(str(clip), prompt="noir", **asked)
     assert {name: file.getvalue() for name, file in elsewhere.store.items()} == before
 
 
