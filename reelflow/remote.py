@@ -152,10 +152,10 @@ def put(path: Path, address: str, *, stopped: threading.Event | None = None) -> 
         if scheme in _WHOLE:
             system.put_file(str(path), there, callback=_heeding(stopped))
             return
-        folder, _, name = there.rpartition("/")
+        folder, sign, name = there.rpartition("/")
         system.makedirs(folder, exist_ok=True)
         _clear_left(system, folder)
-        part = f"{folder}/{name_part(name)}"
+        part = f"{folder}{sign}{name_part(name)}"
         try:
             system.put_file(str(path), part, callback=_heeding(stopped))
             system.mv(part, there)
