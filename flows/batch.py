@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.many import Many, make_many
+from flows.many import make_many
 from flows.naming import NamedBy
-from flows.order import Order
+from flows.order import Many, Order
 from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, make_clips, own_recipe, read_part, results_of

@@ -13,15 +13,16 @@ from typing import Any, Literal
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.many import Many, make_many
+from flows.many import make_many
 from flows.naming import NamedBy
-from flows.order import Order
+from flows.order import Many, Order
 from flows.started import flow
 from reelflow import remote
 from reelflow.batch import BatchClip, job_recipe, own_recipe, results_of
 from reelflow.claims import LEASE_SECONDS, Claims
 from reelflow.clip_list import check_apart
 from reelflow.digest import digest_of
+from reelflow.disk import in_stoppable_thread
 from reelflow.errors import (
     BadInput,
     BadMedia,
@@ -38,7 +39,7 @@ from reelflow.errors import (
     SubmitUnknown,
 )
 from reelflow.home import expanded
-from reelflow.inbox import Arrival, find_arrivals, put_aside
+from reelflow.inbox import Arrival, find_arrivals, is_there, put_aside
 from reelflow.legible import shortened
 from reelflow.manifest import Line
 from reelflow.preflight import check_models, probe_files
@@ -126,10 +127,13 @@ async def _emptied(
         if (flow_run.run_count or 0) > 1:
             await taking.take_over(arrivals, max_clips)
         if not taking.clips:
+            # Else an inbox of which nothing can be read would look like one that nothing comes to.
+            if taking.unread:
+                raise next(iter(taking.unread.values()))
             get_run_logger().info("%s: nothing new among %d clips.", show_source(inbox), len(arrivals))
             return {"status": "completed", "clips": 0, "arrivals": len(arrivals), "flow_run_id": flow_run.id}
         try:
-            return await make_many(taking.clips, order, many, _manifest(str(order.output)),
+            return await make_many(taking.clips, order, many, _manifest(str(order.output), taking.stream),
                                    title=f"inbox {show_source(inbox).rpartition('/')[2]}", on_end=taking.ended)
         except ClipsFailed as failed:
             raise ClipsFailed(f"{failed.message} Those that failed by a fault of their own lie in "
@@ -137,11 +141,16 @@ async def _emptied(
                               summary=failed.summary) from None
 
 
-def _manifest(outbox: str) -> Path:
-    """The manifest of one run: beside the results, or in the work folder until it is brought there."""
+def _manifest(outbox: str, stream: tuple[str, ...]) -> Path:
+    """The manifest of one run: beside the results, or in the work folder until it is brought there.
+
+    Outboxes of one name that lie elsewhere share no folder there, nor do inboxes and recipes.
+    """
     folder = expanded(outbox).absolute()
     if is_address(outbox):
-        folder = read_settings().work_dir / "batches" / f"inbox-{source_stem(show_source(outbox).rstrip('/'))}"
+        mark = hashlib.sha256("\n".join(stream).encode()).hexdigest()[:8]
+        name = f"inbox-{source_stem(show_source(outbox).rstrip('/'))}-{mark}"
+        folder = read_settings().work_dir / "batches" / name
     when = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     return folder / f"manifest-{when}-{str(flow_run.id)[:8]}.jsonl"
 
@@ -153,8 +162,9 @@ class _Taking:
         self._inbox, self._recipe, self._claims = inbox, recipe, claims
         # What is new to an inbox rests on these, and not on all that is asked: a changed prompt must not have the
         # whole folder bought anew.
-        self._stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
+        self.stream = *(remote.place_of(where) for where in (inbox, outbox)), recipe.name
         self.clips: list[BatchClip] = []
+        self.unread: dict[Arrival, BadInput] = {}
         self._taken: dict[int, tuple[Arrival, tuple[str, ...]]] = {}
 
     async def take(self, arrivals: tuple[Arrival, ...], most: int) -> None:
@@ -173,10 +183,13 @@ class _Taking:
                 continue
             try:
                 content = await self._content(arrival)
-            except (BadInput, OSError):  # it was taken away meanwhile
+            except BadInput as error:
                 await self._claims.give_back([lies])
+                if await is_there(self._inbox, arrival, pictures=self._recipe.takes_picture):
+                    get_run_logger().warning("%s stays in the inbox: %s", arrival.name, error.message)
+                    self.unread[arrival] = error
                 continue
-            key = _key(*self._stream, content, self._recipe.model_dump_json())
+            key = _key(*self.stream, content, self._recipe.model_dump_json())
             if await self._claims.take(key, arrival.name):
                 number = len(self.clips) + 1
                 # What is made of it is named after it, and with more behind that.
@@ -231,12 +244,16 @@ class _Taking:
         return await self._claims.is_done(key) is not None
 
     def _lies(self, arrival: Arrival) -> str:
-        return _key(*self._stream, arrival.name, str(arrival.size_bytes), arrival.mark)
+        return _key(*self.stream, arrival.name, str(arrival.size_bytes), arrival.mark)
 
     async def _content(self, arrival: Arrival) -> str:
+        """The digest of a clip's bytes. Raises BadInput."""
         if not is_address(arrival.source):
-            return await asyncio.to_thread(digest_of, Path(arrival.source))
-        return await asyncio.to_thread(remote.digest, arrival.source)
+            try:
+                return await asyncio.to_thread(digest_of, Path(arrival.source))
+            except OSError as error:
+                raise BadInput(f"{arrival.source} can't be read: {error.strerror}.", field="source") from None
+        return await in_stoppable_thread(remote.digest, arrival.source)
 
 
 def _is_its_own(error: ReelflowError) -> bool:

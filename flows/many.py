@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,11 @@ from prefect.runtime import flow_run
 from flows.film import make_within, plan_films
 from flows.looked import Looked, check_names, check_sum, estimated, publish_looked, state_of
 from flows.made import were_made
-from flows.order import Order
+from flows.order import Many, Order
 from flows.results import Results
 from reelflow.batch import BatchClip
 from reelflow.destination import check_folder
 from reelflow.errors import (
-    BadInput,
     ClipsFailed,
     KeyRefused,
     QueueBusy,
@@ -41,7 +40,6 @@ from reelflow.manifest import POSTERS, Line, Tally, line_of, opened_manifest
 from reelflow.plan import sum_usd
 from reelflow.preflight import read_limit
 from reelflow.report import Report, RunStatus
-from reelflow.settings import Settings, read_settings
 from reelflow.sources import is_address, show_source
 from tasks import quiet
 from tasks.facts import Latest, reporting
@@ -54,29 +52,6 @@ quiet.install()
 
 OnEnd = Callable[[BatchClip, Line, ReelflowError | None], Awaitable[None]]
 """Told of each clip that has ended, its line in the manifest, and the error that it ended with. Must not raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Many:
-    """How many clips are worked on at once, how many jobs they have on the queue, how many may fail (None: all)."""
-
-    window: int = 8
-    jobs_at_once: int | None = None
-    max_failures: int | None = None
-
-    def check(self) -> None:
-        """Refuse numbers below 1. Raises BadInput."""
-        for one in fields(self):
-            number = getattr(self, one.name)
-            if number is not None and number < 1:
-                raise BadInput(f"{one.name} must be 1 or more, and is {number}.", field=one.name)
-
-    def settings(self) -> Settings:
-        """The settings of such a run."""
-        settings = read_settings()
-        jobs = self.jobs_at_once or settings.jobs_at_once
-        return settings.model_copy(update={
-            "jobs_at_once": jobs, "max_connections": max(settings.max_connections, jobs + 4)})
 
 
 async def make_many(
@@ -126,7 +101,9 @@ class _Works:
         await publish_looked(to_make, clips=len(self.clips), bad=self.summary.tally.bad,
                              made_before=len(looked) - len(to_make), results=self._shown)
         check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
-        self.results.go_on()
+        # One that was halted has made nothing, and knows less of most clips than the run before has told.
+        if not (self.halted and await self.results.tell_of_run_before()):
+            self.results.go_on()
         self.halted = self.halted or self.results.trouble
         told = self._told(len(to_make), cost)
         if self.order.estimate:
@@ -277,8 +254,8 @@ class _Works:
         why = f" {self.halted}" if self.halted else ""
         rest = f", and {told['not_begun']} were not begun" if told["not_begun"] else ""
         again = "Run the same again without refresh" if self.order.refresh else "Run the same again"
-        message = (f"{tally.told()}{rest}: {told['manifest']} says which and why.{why} {again} to make what is "
-                   "missing.")
+        says = "stays as the run before left it" if self.results.are_held else "says which and why"
+        message = f"{tally.told()}{rest}: {told['manifest']} {says}.{why} {again} to make what is missing."
         status = RunStatus.UNDECIDED if tally.undecided and not tally.failed else RunStatus.FAILED
         raise ClipsFailed(message, summary={**told, "status": status.value, "error": message})
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from prefect import get_run_logger
 
 from reelflow import remote
-from reelflow.errors import ReelflowError
-from reelflow.manifest import POSTERS, Line, Manifest
+from reelflow.errors import BadInput, ReelflowError
+from reelflow.manifest import Line, Manifest, read_manifest
 from reelflow.page.wall import index_beside, write_wall
 from reelflow.sources import is_address, show_source
 
@@ -22,7 +22,8 @@ class Results:
     """The manifest of many clips and the page that is written from it, brought to `output` where that's an address.
 
     What was only estimated has no page. Until a batch is known to `go_on` its lines are held back: one that is refused
-    as a whole leaves the manifest and the page of the one before. `trouble` says why a line could not be written.
+    as a whole, or halted before it has made anything, leaves the manifest and the page of the one before. `trouble`
+    says why a line could not be written.
     """
 
     def __init__(self, manifest: Manifest, output: str, title: str, clips: int, *, estimated: bool) -> None:
@@ -53,6 +54,20 @@ class Results:
         self._manifest.begin()
         for line in held:
             self.add(line)
+
+    async def tell_of_run_before(self) -> bool:
+        """Whether a manifest of a run before lies where it is looked for, as far as that can be told."""
+        if not self._output:
+            return self._manifest.path.stat().st_size > 0
+        try:
+            return await asyncio.to_thread(remote.look_at, self._lies(self._manifest.path), field="output") is not None
+        except BadInput:
+            return True
+
+    @property
+    def are_held(self) -> bool:
+        """Whether nothing was written yet."""
+        return self._held is not None
 
     @property
     def manifest(self) -> str:
@@ -102,11 +117,16 @@ class Results:
         write_wall(self._manifest.path, self._page, title=self._title, clips=self._clips, goes_on=goes_on,
                    away=bool(self._output))
         if self._output:
-            for poster in self._page.parent.glob(f"{POSTERS}/*.jpg"):
-                if poster.name not in self._brought:
-                    remote.put(poster, remote.join(self._output, f"{POSTERS}/{poster.name}"))
-                    self._brought.add(poster.name)
+            self._bring_posters()
             remote.put(self._page, self._lies(self._page))
+
+    def _bring_posters(self) -> None:
+        """Bring those that the manifest names by now: others that lie here are another run's, or not made anew yet."""
+        told = {line.poster for line in read_manifest(self._manifest.path) if line.poster}
+        for name in sorted(told - self._brought):
+            if (poster := self._manifest.path.parent / name).is_file():
+                remote.put(poster, remote.join(self._output, name))
+            self._brought.add(name)
 
     def _lies(self, path: Path) -> str:
         return remote.join(self._output, path.name) if self._output else str(path)

@@ -12,6 +12,7 @@ from typing import Any
 
 from reelflow import remote
 from reelflow.destination import Destination
+from reelflow.disk import in_stoppable_thread
 from reelflow.errors import BadInput, OutputTaken, SourceFault
 from reelflow.receipt import Receipt
 from reelflow.sources import is_address, show_source
@@ -85,7 +86,7 @@ class Delivery:
         before = await self._brought_before(receipt)
         await self._write(receipt, {**told, "before": before})
         for path in receipt.paths:
-            await asyncio.to_thread(remote.put, path, self.address(path))
+            await in_stoppable_thread(remote.put, path, self.address(path))
         if any(set(old) - {sizes[address]} for address, old in before.items()):
             await self._write(receipt, told)
         return tuple(sizes)

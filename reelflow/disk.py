@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from reelflow.quickness import QUICK, Quickness
@@ -40,16 +42,18 @@ class Disk:
             self._quickness.learn(time.perf_counter() - began, has_written=True)
 
 
-async def in_thread(work: Callable[..., T], *given: object) -> T:
+async def in_thread(work: Callable[..., T], *given: object, stopped: threading.Event | None = None) -> T:
     """What `work` gives, done in a thread.
 
     Whoever is cancelled stays until it has ended: the file is closed then, and a thread that is still at it would read
-    from or write to whatever is opened next under that number.
+    from or write to whatever is opened next under that number. `stopped` is set by then, for work that looks at it.
     """
     doing = asyncio.get_running_loop().run_in_executor(None, work, *given)
     try:
         return await asyncio.shield(doing)
     except asyncio.CancelledError:
+        if stopped is not None:
+            stopped.set()
         while not doing.done():
             # Cancelled once more, or by the end of the loop.
             with contextlib.suppress(asyncio.CancelledError):
@@ -57,3 +61,9 @@ async def in_thread(work: Callable[..., T], *given: object) -> T:
         if not doing.cancelled():
             doing.exception()
         raise
+
+
+async def in_stoppable_thread(work: Callable[..., T], *given: object, **named: object) -> T:
+    """The same of work that takes an event, `stopped`, and looks at it between its steps."""
+    stopped = threading.Event()
+    return await in_thread(partial(work, *given, **named, stopped=stopped), stopped=stopped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import itertools
 import logging
 import os
@@ -18,11 +19,12 @@ from reelflow import remote
 from reelflow.clip_list import FILMS, PICTURES
 from reelflow.errors import BadInput
 from reelflow.home import expanded
-from reelflow.legible import is_legible, legible
+from reelflow.legible import is_legible, legible, shortened
 
 logger = logging.getLogger(__name__)
 
 ASIDE = "failed"
+_LONGEST_NAME = 255  # bytes
 _TEMPORARY = (".part", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".partial", "~")
 
 
@@ -46,13 +48,19 @@ async def find_arrivals(inbox: str, *, settle_seconds: float, pictures: bool) ->
     What has a temporary name is left alone. An object store shows a file only once it is whole. Raises BadInput.
     """
     first = await asyncio.to_thread(_look, inbox, pictures)
-    if remote.is_remote(inbox) or not first:
+    if remote.shows_whole(inbox):
         return first
-    if not (young := [one for one in first if _age(one) < settle_seconds]):
+    # What another machine's clock says of a file can't be held against ours.
+    if not (young := [one for one in first if remote.is_remote(inbox) or _age(one) < settle_seconds]):
         return first
     await asyncio.sleep(settle_seconds)
     second = set(await asyncio.to_thread(_look, inbox, pictures))
     return tuple(one for one in first if one not in young or one in second)
+
+
+async def is_there(inbox: str, arrival: Arrival, *, pictures: bool) -> bool:
+    """Whether a clip still lies in its inbox. Raises BadInput."""
+    return arrival.source in {one.source for one in await asyncio.to_thread(_look, inbox, pictures)}
 
 
 async def put_aside(inbox: str, arrival: Arrival, why: str) -> str:
@@ -69,13 +77,13 @@ def _put_aside(inbox: str, arrival: Arrival, why: str) -> str:
         there = next(place for name in _names(arrival.name)
                      if remote.look_at(place := remote.join(inbox, f"{ASIDE}/{name}"), field="inbox") is None)
         remote.move(arrival.source, there)
-        remote.write(f"{there}.txt", f"{why}\n".encode())
+        remote.write(remote.join(inbox, f"{ASIDE}/{_note_of(there.rpartition('/')[2])}"), f"{why}\n".encode())
         return there
     try:
         folder = Path(inbox) / ASIDE
         folder.mkdir(exist_ok=True)
         target = next(one for name in _names(arrival.name) if not os.path.lexists(one := folder / name))
-        target.with_name(f"{target.name}.txt").write_text(f"{why}\n", "utf-8")
+        target.with_name(_note_of(target.name)).write_text(f"{why}\n", "utf-8")
         shutil.move(arrival.source, target)
     except OSError as error:
         raise BadInput(f"{arrival.source} can't be moved to {inbox}/{ASIDE}: {error.strerror}.",
@@ -87,7 +95,16 @@ def _names(name: str) -> Iterator[str]:
     """A name, and others for what has the name of one that lies there already."""
     yield name
     stem, dot, suffix = name.rpartition(".")
-    yield from (f"{stem}-{number}{dot}{suffix}" for number in itertools.count(2))
+    for end in (f"-{number}{dot}{suffix}" for number in itertools.count(2)):
+        yield shortened(stem, _LONGEST_NAME - len(end.encode())) + end
+
+
+def _note_of(name: str) -> str:
+    """The name of the note on what is put aside under a name; its own too where that leaves no room for more."""
+    end = ".txt"
+    if len(f"{name}{end}".encode()) > _LONGEST_NAME:
+        end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{end}"
+    return shortened(name, _LONGEST_NAME - len(end)) + end
 
 
 def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
@@ -96,7 +113,8 @@ def _look(inbox: str, pictures: bool) -> tuple[Arrival, ...]:
         raise BadInput(f"Nobody can look into {inbox}: name a folder, or a prefix such as s3://bucket/in/.",
                        field="inbox")
     if remote.is_remote(inbox):
-        found = [Arrival(one.address, one.size_bytes, one.mark) for one in remote.list_files(inbox, field="inbox")]
+        files = remote.list_files(inbox, field="inbox", may_be_empty=True)
+        found = [Arrival(one.address, one.size_bytes, one.mark) for one in files]
     else:
         try:
             paths = sorted(expanded(inbox).absolute().iterdir())

@@ -1,21 +1,28 @@
-"""Files on other machines, through fsspec: s3://bucket/… and whatever else it reads. All calls block."""
+"""Files on other machines, through fsspec: s3://bucket/… and whatever else it reads. All calls block.
+
+Those that may take long look, after each chunk, whether they were `stopped` meanwhile; SourceFault says that they were.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reelflow.errors import BadInput, SourceFault
 from reelflow.home import expanded
-from reelflow.whole import written_whole
+from reelflow.whole import name_part, was_left_here, written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _LOGIN = re.compile(r"^([a-z][a-z0-9+.-]+://)[^/]*@", re.IGNORECASE)
+_MAGIC = re.compile(r"[*?[]")
+_TOP = re.compile(r":///?\Z")
 _WEB = ("http://", "https://")
 _SAME = {"s3a": "s3", "gcs": "gs"}
 _CHUNK = 1 << 20
@@ -42,6 +49,11 @@ def is_remote(text: str) -> bool:
     return bool(_ADDRESS.match(text)) and not is_web(text)
 
 
+def shows_whole(address: str) -> bool:
+    """Whether a file at an address can be seen only once it is whole, as in an object store."""
+    return address.partition("://")[0].lower() in _WHOLE
+
+
 def join(prefix: str, name: str) -> str:
     """The address of a name below a prefix."""
     return f"{prefix.rstrip('/')}/{name}"
@@ -55,29 +67,43 @@ def place_of(address: str) -> str:
     return f"{_SAME.get(scheme.lower(), scheme.lower())}://{rest.strip('/')}"
 
 
-def list_files(address: str, *, field: str = "sources") -> tuple[RemoteFile, ...]:
-    """The files right below a prefix, or those that fit a glob, by name. Raises BadInput."""
+def list_files(address: str, *, field: str = "sources", may_be_empty: bool = False) -> tuple[RemoteFile, ...]:
+    """The files right below a prefix, or those that fit a glob, by name.
+
+    An object store knows no folders: a prefix below which nothing lies is not there, and refused unless it
+    `may_be_empty`. Raises BadInput.
+    """
     with _opened(address, field) as (system, path, scheme):
         system.invalidate_cache()
-        if any(sign in path for sign in "*?["):
+        lies, where = path, address
+        if (magic := _MAGIC.search(path)) is not None:
+            lies = path[:path.rfind("/", 0, magic.start()) + 1]
+            where = address.rstrip("/").removesuffix(path[len(lies):].rstrip("/"))
             found = list(system.glob(path, detail=True).values())
         elif system.isdir(path):
             found = system.ls(path, detail=True)
         else:
-            found = [system.info(path)]
+            try:
+                found = [system.info(path)]
+            except FileNotFoundError:
+                if not (may_be_empty and scheme in _WHOLE):
+                    raise
+                # Nothing comes of it but an error, where the bucket isn't there or may not be read.
+                found = list(system.find(path, detail=True).values())
         files = [one for one in found if one["type"] == "file" and not str(one["name"]).endswith("/")]
-        return tuple(_remote_file(one, scheme) for one in sorted(files, key=lambda one: str(one["name"])))
+        return tuple(_remote_file(one, _address(str(one["name"]), lies, where))
+                     for one in sorted(files, key=lambda one: str(one["name"])))
 
 
 def look_at(address: str, *, field: str = "source") -> RemoteFile | None:
     """The file at an address; None where there is none. Raises BadInput."""
-    with _opened(address, field) as (system, path, scheme):
+    with _opened(address, field) as (system, path, _):
         system.invalidate_cache()
         try:
             found = system.info(path)
         except FileNotFoundError:
             return None
-        return _remote_file(found, scheme) if found["type"] == "file" else None
+        return _remote_file(found, address) if found["type"] == "file" else None
 
 
 def read(address: str, *, max_bytes: int, field: str = "source") -> bytes:
@@ -89,7 +115,7 @@ def read(address: str, *, max_bytes: int, field: str = "source") -> bytes:
     return got
 
 
-def fetch(address: str, target: Path, *, max_bytes: int) -> None:
+def fetch(address: str, target: Path, *, max_bytes: int, stopped: threading.Event | None = None) -> None:
     """Bring a file here, whole or not at all, at constant memory.
 
     Raises:
@@ -101,32 +127,42 @@ def fetch(address: str, target: Path, *, max_bytes: int) -> None:
             raise _too_large(address, max_bytes)
         with system.open(path, "rb") as there, written_whole(target) as part, part.open("wb") as here:
             copied = 0
-            while chunk := there.read(_CHUNK):
+            for chunk in _chunks(there, stopped):
                 copied += len(chunk)
                 if copied > max_bytes:
                     raise _too_large(address, max_bytes)
                 here.write(chunk)
 
 
-def digest(address: str) -> str:
+def digest(address: str, *, stopped: threading.Event | None = None) -> str:
     """The SHA-256 of a file's bytes, in hex. Raises BadInput, SourceFault."""
     with _opened(address, "source") as (system, path, _), system.open(path, "rb") as there:
         found = hashlib.sha256()
-        while chunk := there.read(_CHUNK):
+        for chunk in _chunks(there, stopped):
             found.update(chunk)
     return found.hexdigest()
 
 
-def put(path: Path, address: str) -> None:
-    """Bring a file there, under its name only once it is whole. Raises BadInput, SourceFault."""
+def put(path: Path, address: str, *, stopped: threading.Event | None = None) -> None:
+    """Bring a file there, under its name only once it is whole, in a part of its own until then.
+
+    It is the filesystem that sends it: some do so in one go, and can't be stopped. Raises BadInput, SourceFault.
+    """
     with _opened(address, "output") as (system, there, scheme):
         if scheme in _WHOLE:
-            system.put_file(str(path), there)
+            system.put_file(str(path), there, callback=_heeding(stopped))
             return
-        system.makedirs(there.rpartition("/")[0], exist_ok=True)
-        part = f"{there}.part"
-        system.put_file(str(path), part)
-        system.mv(part, there)
+        folder, sign, name = there.rpartition("/")
+        system.makedirs(folder, exist_ok=True)
+        _clear_left(system, folder)
+        part = f"{folder}{sign}{name_part(name)}"
+        try:
+            system.put_file(str(path), part, callback=_heeding(stopped))
+            system.mv(part, there)
+        except BaseException:
+            with contextlib.suppress(Exception):  # why it could not be brought is what counts
+                system.rm_file(part)
+            raise
 
 
 def write(address: str, raw: bytes, *, field: str = "output") -> None:
@@ -151,7 +187,16 @@ def shown(address: str) -> str:
     return _LOGIN.sub(r"\1", address)
 
 
-@contextmanager
+@functools.cache  # a long list is not to be had for each file
+def _clear_left(system: Any, folder: str) -> None:
+    """Remove the parts that processes of this machine, which were killed, have left in a folder."""
+    for left in system.ls(folder, detail=False):
+        if was_left_here(left.rpartition("/")[2]):
+            with contextlib.suppress(Exception):  # it's in nobody's way
+                system.rm_file(left)
+
+
+@contextlib.contextmanager
 def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
     """The filesystem of an address, and the path in it; errors come out as ours."""
     import fsspec
@@ -181,10 +226,39 @@ def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
         raise SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field) from error
 
 
-def _remote_file(found: dict[str, Any], scheme: str) -> RemoteFile:
+def _chunks(file: Any, stopped: threading.Event | None) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        _heed(stopped)
+        yield chunk
+
+
+def _heeding(stopped: threading.Event | None) -> Any:
+    """What a filesystem calls with each chunk that it has sent."""
+    from fsspec.callbacks import Callback
+
+    return Callback(hooks={"heed": lambda *_, **__: _heed(stopped)})
+
+
+def _heed(stopped: threading.Event | None) -> None:
+    if stopped is not None and stopped.is_set():
+        raise SourceFault("It was stopped.")
+
+
+def _address(name: str, path: str, where: str) -> str:
+    """The address of what a filesystem lists as `name`, at or below a `path` of which `where` is the address.
+
+    What is part of the one and not of the other, such as a host, stays as it was given.
+    """
+    below = name.strip("/").removeprefix(path.strip("/")).lstrip("/")
+    if not below:
+        return where
+    return f"{where}{below}" if _TOP.search(where) else join(where, below)
+
+
+def _remote_file(found: dict[str, Any], address: str) -> RemoteFile:
     mark = next((str(found[name]) for name in ("ETag", "etag", "md5", "LastModified", "mtime", "created")
                  if found.get(name)), "")
-    return RemoteFile(f"{scheme}://{str(found['name']).lstrip('/')}", int(found.get("size") or 0), mark)
+    return RemoteFile(address, int(found.get("size") or 0), mark)
 
 
 def _too_large(address: str, max_bytes: int) -> BadInput:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reelflow import remote
+from reelflow.disk import in_stoppable_thread
 from reelflow.errors import BadInput, SourceFault
 from reelflow.home import expanded
 from reelflow.media.sample import sample_film, sample_picture
@@ -66,7 +67,7 @@ async def stage_source(
         return target
     if remote.is_remote(source):
         target = scratch / _staged_name(source.rpartition("/")[2])
-        await asyncio.to_thread(remote.fetch, source, target, max_bytes=max_bytes)
+        await in_stoppable_thread(remote.fetch, source, target, max_bytes=max_bytes)
         return target
     return expanded(source).absolute()
 

@@ -34,13 +34,10 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
     that was killed has left of the same target is removed: at once where it ran on this machine, and where it can't be
     looked for from here, as on a disk that machines share, once nothing was written for a day.
     """
-    named = destination.name
-    if len(os.fsencode(named)) > _LONGEST_SHOWN:
-        named = hashlib.sha256(os.fsencode(named)).hexdigest()[:12]
-    for left in destination.parent.glob(f".{glob.escape(named)}.*.part"):
+    for left in destination.parent.glob(f".{glob.escape(_shown(destination.name))}.*.part"):
         if _is_left(left):
             left.unlink(missing_ok=True)
-    part = destination.with_name(f".{named}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    part = destination.with_name(name_part(destination.name))
     try:
         yield part
         try:
@@ -55,6 +52,17 @@ def written_whole(destination: Path, *, replaces: bool = True) -> Iterator[Path]
             _put_in_place(part, destination)
     finally:
         part.unlink(missing_ok=True)
+
+
+def name_part(name: str) -> str:
+    """A name for the part of a file that is to have this one: who writes it is in it, and nobody else gets it."""
+    return f".{_shown(name)}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
+
+
+def was_left_here(name: str) -> bool:
+    """Whether a name is that of a part which a process of this machine wrote that is gone."""
+    writer = _PART.search(name)
+    return writer is not None and writer["machine"] == _machine() and not _runs(int(writer["pid"]))
 
 
 def check_free(destination: Path) -> None:
@@ -73,6 +81,12 @@ def _put_in_place(part: Path, destination: Path) -> None:
         part.replace(destination)
 
 
+def _shown(name: str) -> str:
+    """What tells in the name of a part which file it is of."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= _LONGEST_SHOWN else hashlib.sha256(raw).hexdigest()[:12]
+
+
 @functools.cache
 def _machine() -> str:
     """This machine in the name of a part."""
@@ -84,7 +98,7 @@ def _is_left(part: Path) -> bool:
     if (writer := _PART.search(part.name)) is None:
         return False
     if writer["machine"] == _machine():
-        return not _runs(int(writer["pid"]))
+        return was_left_here(part.name)
     try:
         return time.time() - part.stat().st_mtime >= _SILENT_SECONDS
     except FileNotFoundError:

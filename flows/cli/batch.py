@@ -125,7 +125,7 @@ def _run(parameters: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
 async def _preflight(parameters: dict[str, Any]) -> None:
     """Everything that can be refused before Prefect is started: the list, each row, limits, models, files, queue."""
     from flows.batch import find_clips
-    from flows.many import Many
+    from flows.order import Many
 
     settings = read_settings()
     Many(parameters["window"], parameters["jobs_at_once"], parameters["max_failures"]).check()
@@ -173,7 +173,7 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
 def _failed_rows(told: dict[str, Any]) -> list[tuple[str, str]]:
     price = "unknown" if told.get("cost_usd") is None else f"{told['cost_usd']:.4f} USD"
     return [
-        *_worst(told.get("manifest")), ("spent", price if "cost_usd" in told else ""), *_page(told),
+        *_worst(told), ("spent", price if "cost_usd" in told else ""), *_page(told),
         ("log", told.get("log") or ""),
     ]
 
@@ -182,11 +182,13 @@ def _page(told: dict[str, Any]) -> list[tuple[str, str]]:
     return [("page", told["page"])] if told.get("page") else []
 
 
-def _worst(manifest: str | None) -> list[tuple[str, str]]:
-    """The first clips that failed, each with why and its page."""
+def _worst(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """The first clips that failed in this run, each with why and its page."""
+    manifest = told.get("manifest")
     if manifest is None or not Path(manifest).is_file():
         return []
-    bad = [line for line in read_manifest(Path(manifest)) if line.error]
+    # It may be the one that the run before has left.
+    bad = [line for line in read_manifest(Path(manifest)) if line.error and line.flow_run_id == told["flow_run_id"]]
     more = [("", f"and {len(bad) - MOST_SHOWN} more")] if len(bad) > MOST_SHOWN else []
     rows = [row for line in bad[:MOST_SHOWN] for row in ((line.name, line.error or ""), ("", line.page or ""))]
     return rows + more

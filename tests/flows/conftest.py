@@ -1,12 +1,14 @@
-"""Clips for the flows, a work folder that they use, and a queue that outlives them."""
+"""Clips for the flows, a work folder that they use, a queue that outlives them, and other machines."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
+from elsewhere import Elsewhere
 
 from reelflow.media.run import run_ffmpeg
 from reelflow.standin.server import StandIn, running_standin
@@ -62,3 +64,40 @@ async def queue(tmp_path: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
         monkeypatch.setenv("REELFLOW_POLL_SECONDS", "0.2")
         yield standin
+
+
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[str]:
+    """The address of an S3 server."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket, and an environment that leads to it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    system = fsspec.filesystem("s3")
+    if system.exists("bucket"):
+        system.rm("bucket", recursive=True)
+    system.mkdir("bucket")
+    yield "s3://bucket"
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[type[Elsewhere]]:
+    """Another machine, of the test's own."""
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    yield Elsewhere
+    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives, Elsewhere.leaves):
+        kept.clear()

@@ -7,14 +7,13 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import fsspec
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
+from elsewhere import Elsewhere
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
@@ -32,76 +31,6 @@ from reelflow.receipt import Receipt
 from reelflow.report import Report, RunStatus
 from reelflow.sources import show_source, source_stem, stage_source
 from reelflow.standin.server import StandIn
-
-
-@pytest.fixture(scope="module")
-def object_store() -> Iterator[str]:
-    """The address of an S3 server."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, and an environment that leads to it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    system = fsspec.filesystem("s3")
-    if system.exists("bucket"):
-        system.rm("bucket", recursive=True)
-    system.mkdir("bucket")
-    yield "s3://bucket"
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-
-
-class Elsewhere(MemoryFileSystem):  # type: ignore[misc]
-    """Files in memory, at elsewhere://…, with the network's moods and with others who write there."""
-
-    protocol = "elsewhere"
-    store: ClassVar[dict[str, Any]] = {}
-    pseudo_dirs: ClassVar[list[str]] = [""]
-    broken: ClassVar[dict[str, int]] = {}
-    """How often a file whose name ends so can't be opened."""
-    arrives: ClassVar[dict[str, bytes]] = {}
-    """What somebody writes at a path right after it was looked at in vain."""
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return str(super()._strip_protocol(path.replace(f"{cls.protocol}://", "memory://")))
-
-    def open(self, path: str, *given: Any, **more: Any) -> Any:
-        """Open a file, if it can be."""
-        for end, left in self.broken.items():
-            if path.endswith(end) and left:
-                self.broken[end] -= 1
-                raise ConnectionResetError("Connection reset by peer")
-        return super().open(path, *given, **more)
-
-    def info(self, path: str, **more: Any) -> Any:
-        """What lies at a path."""
-        try:
-            return super().info(path, **more)
-        except FileNotFoundError:
-            if path in self.arrives:
-                self.pipe_file(path, self.arrives.pop(path))
-            raise
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[type[Elsewhere]]:
-    """Another machine, of the test's own."""
-    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    yield Elsewhere
-    for kept in (Elsewhere.store, Elsewhere.broken, Elsewhere.arrives):
-        kept.clear()
 
 
 def names(prefix: str) -> list[str]:
@@ -134,12 +63,6 @@ async def test_a_file_comes_whole_within_the_limit_or_not_at_all(bucket: str, tm
         with pytest.raises(BadInput, match=told):
             await stage(source, 4999)
     assert [path.name for path in tmp_path.glob("*.*")] == ["source-a.mp4"]
-
-
-def test_what_can_t_be_written_in_one_go_gets_its_name_at_the_end(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"film")
-    remote.put(tmp_path / "a", f"file://{tmp_path}/deep/b.mp4")
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["b.mp4"]
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -197,7 +120,7 @@ TWO = {"name": "two", "steps": [{"rate": 25}], "outputs": [{"path": "film.mp4"},
 async def test_a_run_whose_second_file_could_not_be_brought_is_not_refused_by_its_first(
     elsewhere: type[Elsewhere], clip: Path
 ) -> None:
-    elsewhere.broken["still.png.part"] = 4  # as often as it is tried
+    elsewhere.broken["still.png."] = 4  # as often as it is tried
     with pytest.raises(SourceFault, match="can't be reached"):
         await pipeline(str(clip), TWO, output="elsewhere://out/")
     assert names("elsewhere://out/") == ["film.mp4"]
@@ -214,7 +137,7 @@ async def test_a_film_that_could_not_be_replaced_stays_ours(elsewhere: type[Else
     film.write_bytes(b"old")
     await delivery.bring(receipt)
     film.write_bytes(b"newer")
-    elsewhere.broken["a.mp4.part"] = 2
+    elsewhere.broken["a.mp4."] = 2
     for _ in range(2):
         with pytest.raises(SourceFault):
             await delivery.bring(receipt)
@@ -248,8 +171,8 @@ async def test_a_login_in_an_output_s_address_is_shown_nowhere(
 
 
 @pytest.mark.usefixtures("prefect_server")
-async def test_a_batch_that_is_refused_leaves_what_another_worker_has_brought_there(
-    elsewhere: type[Elsewhere], queue: StandIn, clip: Path, work_dir: Path
+async def test_a_batch_that_is_refused_or_halted_leaves_what_another_worker_has_brought_there(
+    elsewhere: type[Elsewhere], queue: StandIn, clip: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {"job": "restyle", "output": "elsewhere://out/many"}
     await batch(str(clip), prompt="noir", **asked)
@@ -257,6 +180,9 @@ async def test_a_batch_that_is_refused_leaves_what_another_worker_has_brought_th
     shutil.rmtree(work_dir / "batches")
     with pytest.raises(OverBudget):
         await batch(str(clip), prompt="neon", overwrite=True, max_cost_usd=0.001, **asked)
+    monkeypatch.setenv("DECART_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(ClipsFailed, match=r"elsewhere://out/many/manifest\.jsonl stays as the run before left it"):
+        await batch(str(clip), prompt="noir", **asked)
     assert {name: file.getvalue() for name, file in elsewhere.store.items()} == before
 
 
@@ -271,7 +197,7 @@ async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
         protocol = "slow"
 
         def open(self, path: str, *given: Any, **more: Any) -> Any:
-            if path.endswith("index.html.part") and not begun.is_set():
+            if "index.html." in path and not begun.is_set():
                 begun.set()
                 brought.wait(1)
             return super().open(path, *given, **more)
@@ -290,6 +216,25 @@ async def test_the_page_of_a_batch_that_has_ended_does_not_say_that_it_goes_on(
             await asyncio.to_thread(begun.wait)
     await asyncio.get_running_loop().shutdown_default_executor()  # whatever still writes has its word
     assert b"data-goes-on>" not in remote.read("slow://out/index.html", max_bytes=10**6)
+
+
+async def test_a_poster_is_brought_once_this_run_has_made_it_and_not_the_one_of_the_run_before(
+    elsewhere: type[Elsewhere], tmp_path: Path
+) -> None:
+    poster = tmp_path / "posters" / "a.jpg"
+    poster.parent.mkdir()
+    poster.write_bytes(b"old")
+    with opened_manifest(tmp_path / "manifest.jsonl") as manifest:
+        results = Results(manifest, "elsewhere://out", "one clip", 1, estimated=False)
+        results.go_on()
+        async with results.kept_up(), asyncio.timeout(60):
+            while remote.look_at("elsewhere://out/index.html") is None:
+                await asyncio.sleep(0.01)
+            assert remote.look_at("elsewhere://out/posters/a.jpg") is None
+            poster.write_bytes(b"new")
+            made = Report("restyle", RunStatus.COMPLETED, source="a.mp4", poster=poster)
+            results.add(line_of(made, "a", took=1.5))
+    assert remote.read("elsewhere://out/posters/a.jpg", max_bytes=9) == b"new"
 
 
 @pytest.mark.usefixtures("prefect_server", "work_dir")

@@ -27,8 +27,8 @@ from scripted import Answer, answer, hang_up, scripted
 
 from flows.batch import batch, batch_folder, find_clips
 from flows.cli.terminal import EACH_SECONDS, Lines
-from flows.many import Many, make_many
-from flows.order import Order
+from flows.many import make_many
+from flows.order import Many, Order
 from reelflow.batch import BatchClip, job_recipe, make_clips, results_of
 from reelflow.clip_list import Row, check_apart
 from reelflow.errors import BadInput, ClipsFailed, OverBudget, ReelflowError
@@ -157,6 +157,23 @@ async def test_a_batch_that_is_refused_leaves_the_manifest_and_the_page_of_the_o
     with pytest.raises(BadInput, match=r"would both become teaser\.mp4"):
         await batch(str(clips), recipe=same, output=str(out))
     assert [(out / name).read_bytes() for name in ("manifest.jsonl", "index.html")] == before
+
+
+async def test_a_batch_that_is_halted_before_anything_is_made_leaves_what_the_one_before_has_told(
+    tmp_path: Path, ffmpeg: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setenv("DECART_API_KEY", "key-of-the-test")
+    async with running_standin(tmp_path / "queue", ffmpeg=ffmpeg) as queue:
+        monkeypatch.setenv("DECART_BASE_URL", queue.url)
+        await batch(str(clips), job="restyle", prompt="noir", output=str(out))
+    before = [(out / name).read_bytes() for name in ("manifest.jsonl", "index.html")]
+    with pytest.raises(ClipsFailed, match=rf"{out}/manifest\.jsonl stays as the run before left it\. The queue at"):
+        await batch(str(clips), job="restyle", prompt="noir", output=str(out), window=1)
+    assert [(out / name).read_bytes() for name in ("manifest.jsonl", "index.html")] == before
+    with pytest.raises(ClipsFailed, match="says which and why"):
+        await batch(str(clips), job="restyle", prompt="noir", output=str(tmp_path / "new"), window=1)
+    assert [line.status for line in manifest(tmp_path / "new").values()] == ["refused"]
 
 
 async def test_where_the_manifest_can_t_be_written_no_more_clips_are_begun_and_it_is_named(

@@ -104,6 +104,18 @@ async def test_what_is_put_aside_takes_nothing_else_s_place(arriving: Path) -> N
     assert aside == {"a.mp4": "one", "a.mp4.txt": "why one", "a-2.mp4": "two", "a-2.mp4.txt": "why two"}
 
 
+async def test_what_has_a_name_as_long_as_names_can_be_is_put_aside_with_a_note_of_its_own(arriving: Path) -> None:
+    names = [f"{'画' * 83}xx{end}" for end in (".mp4", ".mov", ".mp4")]
+    for name in names:
+        (arriving / name).write_text("film")
+        (arrival,) = await find_arrivals(str(arriving), settle_seconds=0.0, pictures=False)
+        await put_aside(str(arriving), arrival, f"why {name}")
+    aside = sorted((arriving / "failed").iterdir())
+    notes = [path.read_text().strip() for path in aside if path.suffix == ".txt"]
+    assert (len(aside), sorted(notes)) == (6, sorted(f"why {name}" for name in names))
+    assert {path.name for path in aside} > {*names, f"{'画' * 83}-2.mp4"}
+
+
 async def test_results_that_would_be_taken_for_clips_are_refused(arriving: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(arriving)
     for outbox in (arriving, tmp_path / "link", arriving / ".." / "in"):
