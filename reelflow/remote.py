@@ -213,6 +213,8 @@ def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
                        field=field) from None
     except ValueError:
         raise BadInput(f"Addresses that begin with {scheme}:// are not known.", field=field) from None
+    except Exception as error:  # some call their machine at once
+        raise _unreached(address, field, error) from error
     try:
         yield system, path, scheme
     except FileNotFoundError:
@@ -223,7 +225,15 @@ def _opened(address: str, field: str) -> Iterator[tuple[Any, str, str]]:
     except BadInput:
         raise
     except Exception as error:  # every filesystem has errors of its own
-        raise SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field) from error
+        raise _unreached(address, field, error) from error
+
+
+def _unreached(address: str, field: str, error: Exception) -> BadInput:
+    """An error of a filesystem as ours: what may pass, unless it has no login at all."""
+    if "Credential" in type(error).__name__:
+        return BadInput(f"{shown(address)} may not be used from here ({_reason(error)}): check the credentials.",
+                        field=field)
+    return SourceFault(f"{shown(address)} can't be reached: {_reason(error)}.", field=field)
 
 
 def _chunks(file: Any, stopped: threading.Event | None) -> Iterator[bytes]:

@@ -108,9 +108,11 @@ async def _download(address: str, target: Path, *, max_bytes: int, allow_private
                             "take it.", field="source",
                         )
                     await asyncio.to_thread(file.write, chunk)
+    except aiohttp.InvalidURL:
+        raise BadInput(f"{shown} is no address of a file: check how it is written.", field="source") from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         # The words of these hold the whole address, which may be signed.
-        is_telling = isinstance(error, aiohttp.InvalidURL | aiohttp.ClientResponseError)
+        is_telling = isinstance(error, aiohttp.ClientResponseError)
         why = type(error).__name__ if is_telling else str(error) or type(error).__name__
         raise SourceFault(f"{shown} can't be fetched: {why}.", field="source") from None
 

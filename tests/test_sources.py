@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.errors import BadInput
+from reelflow.errors import BadInput, SourceFault
 from reelflow.media.probe import probe
 from reelflow.sources import source_stem, stage_source
 
@@ -110,6 +110,17 @@ async def test_a_signed_address_is_shown_without_its_signature_whatever_goes_wro
 async def test_a_host_that_isn_t_there_is_told(tmp_path: Path, ffmpeg: Path) -> None:
     with pytest.raises(BadInput, match=r"http://127\.0\.0\.1:9/clip\.mp4 can't be fetched"):
         await stage("http://127.0.0.1:9/clip.mp4", tmp_path, ffmpeg)
+
+
+async def test_what_is_no_address_is_not_asked_again(tmp_path: Path, ffmpeg: Path) -> None:
+    with pytest.raises(BadInput, match="https:// is no address of a file") as refused:
+        await stage("https://", tmp_path, ffmpeg)
+    assert not isinstance(refused.value, SourceFault)
+
+
+async def test_a_machine_that_is_called_at_once_and_is_away_may_be_there_later(tmp_path: Path, ffmpeg: Path) -> None:
+    with pytest.raises(SourceFault, match=r"ftp://127\.0\.0\.1:9/a\.mp4 can't be reached"):
+        await stage("ftp://127.0.0.1:9/a.mp4", tmp_path, ffmpeg)
 
 
 async def test_a_redirect_into_a_private_network_is_refused(site: str, tmp_path: Path, ffmpeg: Path) -> None:
