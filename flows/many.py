@@ -89,6 +89,7 @@ class _Works:
     counted: set[str] = field(default_factory=set)
     staged_bytes: int = 0
     halted: str = ""
+    is_away: bool = False
 
     def __post_init__(self) -> None:
         self.summary = Summary(Tally(len(self.clips)), page=self.results.page)
@@ -101,8 +102,8 @@ class _Works:
         await publish_looked(to_make, clips=len(self.clips), bad=self.summary.tally.bad,
                              made_before=len(looked) - len(to_make), results=self._shown)
         check_sum(to_make, read_limit(self.order.max_cost_usd, self.run.settings))
-        # One that was halted has made nothing, and knows less of most clips than the run before has told.
-        if not (self.halted and await self.results.tell_of_run_before()):
+        # Where no clip is at fault the run before has told more of each than is known now.
+        if not (self.is_away and await self.results.tell_of_run_before()):
             self.results.go_on()
         self.halted = self.halted or self.results.trouble
         told = self._told(len(to_make), cost)
@@ -142,7 +143,7 @@ class _Works:
                 plan, known = await plan_films(clip.recipe, clip.source, stem=clip.name, order=self.order)
             except (QueueUnreachable, QueueBusy, QueueFault) as away:
                 # It was only asked for a name, more than once, and has not answered: no other clip fares better.
-                self.halted = away.message
+                self.halted, self.is_away = away.message, True
                 raise
             was_made = await were_made(clip.recipe, clip.source, plan, self.order)
         # What was brought here stays here while there is room, and is brought once more where there was none.
@@ -187,7 +188,7 @@ class _Works:
                 raise
             except ReelflowError as error:
                 if isinstance(error, KeyRefused):
-                    self.halted = error.message
+                    self.halted, self.is_away = error.message, True
                 await self._end(clip, latest.report.with_error(error), begun.took, error)
             except Exception as error:  # a fault of ours must not take the other clips with it
                 get_run_logger().exception("Something unforeseen went wrong with %s.", clip.name)

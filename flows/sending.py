@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flows.decide import can_ask
 from flows.trail import Trail
-from reelflow.errors import Refused, SubmitUnknown
+from reelflow.errors import SubmitUnknown
 from reelflow.job.attempts import buy_until_done
 from reelflow.job.entry import Paid
 from reelflow.job.submission import Bought
@@ -28,8 +27,8 @@ _FOUND = {Paid.NOW: Found.MISS, Paid.EARLIER: Found.TAKEN_UP, Paid.KEPT: Found.H
 class Sending:
     """One film, or the pieces of one, sent while the rest is still prepared: inside, say where each lies.
 
-    Once it is clear that there will be no whole film, what has not gone out does not go out any more. What was bought
-    by then is brought home all the same, unless the run itself is stopped.
+    Once one of them can't be had there will be no whole film now, and what has not gone out does not go out any more.
+    What was bought by then is brought home all the same, unless the run itself is stopped.
     """
 
     def __init__(self, run: Run, job: Job, trail: Trail, *, limit_usd: Decimal | None, refresh: bool) -> None:
@@ -72,7 +71,13 @@ class Sending:
         return [one for one in ended if not (self._is_hopeless and isinstance(one, asyncio.CancelledError))]
 
     async def _bring(self, place: int) -> Path:
-        sent = await self._there[place]
+        try:
+            return await self._brought_of(place, await self._there[place])
+        except BaseException:
+            self._is_hopeless = True
+            raise
+
+    async def _brought_of(self, place: int, sent: Path) -> Path:
         run, job, seconds = self._run, self._job, self._job.lengths[place]
         title = f"{job.place} {job.step.name}" + (f", piece {place + 1}" if len(self._there) > 1 else "")
         price = Price(job.resolved, seconds, job.price(seconds), refresh=self._refresh, limit_usd=self._limit_usd)
@@ -81,15 +86,10 @@ class Sending:
         async with job_slot(run):
             if self._is_hopeless:
                 raise asyncio.CancelledError
-            try:
-                bought = await buy_until_done(
-                    run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
-                    max_attempts=run.settings.max_attempts,
-                )
-            except (SubmitUnknown, Refused) as error:
-                # Whoever is asked may give the whole film up, or has.
-                self._is_hopeless = self._is_hopeless or isinstance(error, Refused) or can_ask(run)
-                raise
+            bought = await buy_until_done(
+                run.ledger, partial(submit_job, wish, price, title=title), partial(_done, title=title),
+                max_attempts=run.settings.max_attempts,
+            )
             note_measure(Measure(What.LOOK_UP, "result", found=_FOUND[bought.paid]))
             expected = seconds if job.model.kind.result == "film" else 0.0
             with about(job=bought.job_id):

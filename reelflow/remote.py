@@ -190,9 +190,9 @@ def shown(address: str) -> str:
 @functools.cache  # a long list is not to be had for each file
 def _clear_left(system: Any, folder: str) -> None:
     """Remove the parts that processes of this machine, which were killed, have left in a folder."""
-    for left in system.ls(folder, detail=False):
-        if was_left_here(left.rpartition("/")[2]):
-            with contextlib.suppress(Exception):  # it's in nobody's way
+    with contextlib.suppress(Exception):  # they are in nobody's way, and a folder may be one to write to only
+        for left in system.ls(folder, detail=False):
+            if was_left_here(left.rpartition("/")[2]):
                 system.rm_file(left)
 
 

@@ -44,9 +44,10 @@ def plan_outputs(
     """The outputs of a recipe whose last clip is this; `frame` is the last model's. What can't be is told to `add`."""
     wanted = recipe.outputs or (OutputSpec(path="{stem}-{name}" + (".png" if clip.is_picture else ".mp4")),)
     made: list[Output] = []
+    is_resized = any(step.name == "resize" for step in recipe.all_steps())
     for number, spec in enumerate(wanted, 1):
         try:
-            output = _shape(spec, spec.name(stem=stem, recipe=recipe.name), source, clip, frame)
+            output = _shape(spec, spec.name(stem=stem, recipe=recipe.name), source, clip, frame, is_resized=is_resized)
             _check_fields(spec, output)
             check_large(output.size)
         except BadInput as error:
@@ -85,7 +86,9 @@ def too_small(outputs: Iterable[Output]) -> Iterator[Fault]:
                 yield Fault(f"output {number}", "", error.message, error.field)
 
 
-def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size | None) -> Output:
+def _shape(
+    spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size | None, *, is_resized: bool
+) -> Output:
     suffix = PurePosixPath(name).suffix.lower()
     first, last = 0, clip.frames
     if spec.clip is not None:
@@ -103,7 +106,8 @@ def _shape(spec: OutputSpec, name: str, source: Probe, clip: Clip, frame: Size |
             return _sheet(spec, name, clip, first, last)
         at = 0 if clip.is_picture else Still(at=spec.at).frames_of(clip.lasting(last - first))[0]
         # Only films have to be even: a picture that keeps its size keeps all of it.
-        keeps = clip.is_picture and source.is_picture and size == even_size(source.shown)
+        keeps = clip.is_picture and source.is_picture and spec.width is None and size == even_size(source.shown) and (
+            spec.size == "source" or (spec.size is None and not is_resized))
         return Output(name, OutputForm.PICTURE, source.shown if keeps else size, spec.fit, Fraction(0), first + at, 1)
     if clip.is_picture:
         raise BadInput(f"{name!r} is a film's name, and what comes out is a picture: end it in .png or .jpg.",

@@ -47,7 +47,7 @@ def source_stem(source: str) -> str:
     """
     is_web = remote.is_web(source)
     name = PurePosixPath(unquote(urlsplit(source).path)).name if is_web else Path(source).name
-    return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).strip(". ").lstrip("-") or "film"
+    return re.sub(r"[^\w.\- ]+", "-", Path(name).stem).rstrip(". ").lstrip("-. ") or "film"
 
 
 async def stage_source(

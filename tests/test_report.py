@@ -14,6 +14,7 @@ from reelflow.advice import what_to_do
 from reelflow.errors import (
     BadInput,
     BadRecipe,
+    BadRows,
     ClipsFailed,
     JobFailed,
     JobLost,
@@ -123,7 +124,7 @@ def test_an_error_is_told_first_with_where_it_came_from_and_what_to_do() -> None
 @pytest.mark.parametrize("kind", [
     kind for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, ReelflowError) and kind not in (
-        ClipsFailed, BadRecipe, BadInput, OutputTaken)
+        ClipsFailed, BadRecipe, BadRows, BadInput, OutputTaken)
 ])
 def test_what_to_do_is_told_of_every_kind_of_error(kind: type[ReelflowError]) -> None:
     error = kind.__new__(kind)

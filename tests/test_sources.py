@@ -140,6 +140,7 @@ async def test_the_sample_is_a_landscape_clip_with_sound(tmp_path: Path, ffmpeg:
 
 @pytest.mark.parametrize(("source", "stem"), [
     ("clips/a b.mp4", "a b"), ("https://x/y/z%20z.mp4?sig=a/b", "z z"), ("-o.mp4", "o"), ("a:b%.mp4", "a-b-"),
+    ("-.a.mp4", "a"), ("- x.mp4", "x"),
     ("sample", "sample"), ("https://x/", "film"), ("../..", "film"),
 ])
 def test_outputs_are_named_after_the_source(source: str, stem: str) -> None:

@@ -22,7 +22,7 @@ _PURCHASED = (
     "id", "key", "queue", "state", "stand_in", "flow_run_id", "seconds", "cost", "intended_at",
 )
 _NOTHING = (State.REFUSED, State.FAILED, State.ABANDONED)
-# What a wish's row repeats of its last purchase.
+# What a wish's row repeats of its current purchase.
 _OF_BOTH = (
     "state", "stand_in", "flow_run_id", "job_id", "output_digest", "output_bytes", "output_seconds", "output_cost",
 )
@@ -81,27 +81,32 @@ def _is_dead(entry: Entry, terms: Terms) -> bool:
 
 
 def _fall_back(connection: sa.Connection, entry: Entry) -> bool:
-    """Put a wish whose last purchase came to nothing back to an earlier one that came to something, or still may: it
-    was bought anew, and that is no reason to pay once more for what is there.
+    """Put a wish whose purchase came to nothing back to an earlier one that came to something, or still may: it was
+    bought anew, and that is no reason to pay once more for what is there.
     """
     if entry.state not in _NOTHING:
         return False
-    # Where a person has allowed another purchase, the wish is free, and the last one is not: those were looked at.
-    last = sa.select(purchases.c.state).where(purchases.c.id == entry.purchase)
-    if connection.execute(last).scalar() is not entry.state:
+    rows = connection.execute(
+        sa.select(purchases).where(purchases.c.key == entry.key, purchases.c.state != State.REFUSED)
+        .order_by(purchases.c.intended_at.desc())).all()
+    allowed = entry.granted_at
+    # A person who has allowed another purchase has looked at those before: it is still to be made, ...
+    if allowed is not None and not any(row.intended_at > allowed for row in rows):
         return False
-    is_kept = sa.and_(purchases.c.state == State.COMPLETED, purchases.c.output_digest.is_not(None))
-    # One that is overdue may be what a person has decided not to wait for.
-    waits = (State.ACCEPTED,) if entry.granted else (State.ACCEPTED, State.EXPIRED)
-    earlier = connection.execute(
-        sa.select(purchases).where(purchases.c.key == entry.key, sa.or_(is_kept, purchases.c.state.in_(waits)))
-        .order_by(is_kept.desc(), purchases.c.intended_at.desc()).limit(1)
-    ).one_or_none()
+    done = [row for row in rows if row.state in (State.COMPLETED, State.ACCEPTED)]
+    # ... or was, and what was overdue before is not waited for.
+    overdue = [row for row in rows if row.state is State.EXPIRED and (allowed is None or row.intended_at > allowed)]
+    earlier = next((row for row in done + overdue if row.id != entry.purchase), None)
     if earlier is None:
         return False
+    values = {name: getattr(earlier, name) for name in _OF_BOTH}
+    if earlier.state is State.COMPLETED and earlier.output_digest is None:
+        # Of before each purchase kept its digest: it is fetched once more.
+        if earlier.job_id is None:
+            return False
+        values["state"] = State.ACCEPTED
     connection.execute(wishes.update().where(wishes.c.key == entry.key).values(
-        purchase=earlier.id, holder=None, note="", changed_at=now(),
-        **{name: getattr(earlier, name) for name in _OF_BOTH}))
+        purchase=earlier.id, holder=None, note="", changed_at=now(), **values))
     return True
 
 
@@ -139,14 +144,14 @@ def _intend(
     values: dict[str, Any] = {
         **{name: getattr(intent, name) for name in Intent.__slots__},
         "state": State.INTENDED, "purchase": purchase, "job_id": None, "holder": new_holder(), "beat": 0,
-        "granted": granted, "flow_run_id": terms.flow_run_id, "note": "", "changed_at": moment, "output_digest": None,
-        "output_bytes": None, "output_seconds": None, "output_cost": None, "created_at": moment,
+        "granted": granted, "granted_at": None, "flow_run_id": terms.flow_run_id, "note": "", "changed_at": moment,
+        "output_digest": None, "output_bytes": None, "output_seconds": None, "output_cost": None, "created_at": moment,
     }
     row = values | {"stand_in": int(intent.stand_in)}
     if is_new:
         _INSERT_WISH.run(connection, row)
     else:
-        del row["created_at"]
+        del row["created_at"], row["granted_at"]
         connection.execute(wishes.update().where(wishes.c.key == intent.key).values(**row))
     _INSERT_PURCHASE.run(connection, {
         "id": purchase, "key": intent.key, "queue": intent.queue, "state": State.INTENDED,

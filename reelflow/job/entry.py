@@ -43,7 +43,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Entry(Intent):
-    """A wish's row: its intent, where it stands, and what came of it. `attempts` counts what may have been paid."""
+    """A wish's row: its intent, where it stands, and what came of it. `attempts` counts what may have been paid.
+
+    `granted` counts the purchases that were allowed beyond the usual ones; a person did so last at `granted_at`.
+    """
 
     state: State
     purchase: str | None
@@ -51,6 +54,7 @@ class Entry(Intent):
     holder: str | None
     beat: int
     granted: int
+    granted_at: dt.datetime | None
     flow_run_id: str | None
     output_digest: str | None
     output_bytes: int | None

@@ -5,7 +5,8 @@ or `refused` where nothing was bought. Each step is one transaction, on the disk
 death at any moment leaves, and what the next run with the same wish makes of it:
 
     before the intent is written        nothing                                it buys
-    intent written, nothing sent        intended, holder gone                  it takes over and buys
+    intent written, nothing sent        intended, holder gone                  it takes over and buys, or, where it was
+                                                                               bought before, takes that up
     between `sent` and the first byte   sent, holder gone                      unknown: nobody can know that it was not
     while the form goes out               "                                      sent, so a person is asked
     form out, reply not read              "
@@ -181,7 +182,7 @@ class Ledger:
         """Write down that a person allows one purchase more, and that the wish is free to be bought. Raises Decided."""
         await self._as_seen(seen, lambda connection: connection.execute(
             wishes.update().where(wishes.c.key == seen.key).values(
-                granted=wishes.c.granted + 1, state=State.REFUSED, holder=None, changed_at=now(),
+                granted=wishes.c.granted + 1, granted_at=now(), state=State.REFUSED, holder=None, changed_at=now(),
                 note="A person decided to buy it again.")))
 
     async def adopted(self, seen: Entry, job_id: str) -> None:

@@ -46,8 +46,8 @@ def as_entry(row: Mapping[str, Any]) -> Entry:
 
 
 def is_held_as(purchase: sa.ColumnElement[str] | str) -> tuple[sa.ColumnElement[bool], ...]:
-    """Which wish has this purchase for its last. Found by its key: wishes have no index of their purchases, and a row
-    is moved with each step of each job.
+    """Which wish has this purchase for its current one. Found by its key: wishes have no index of their purchases, and
+    a row is moved with each step of each job.
     """
     of_purchase = sa.select(purchases.c.key).where(purchases.c.id == purchase).scalar_subquery()
     return wishes.c.key == of_purchase, wishes.c.purchase == purchase

@@ -91,6 +91,7 @@ wishes = sa.Table(
     sa.Column("holder", sa.Text),
     sa.Column("beat", sa.BigInteger, nullable=False),
     sa.Column("granted", sa.Integer, nullable=False),
+    sa.Column("granted_at", Utc),
     sa.Column("flow_run_id", sa.Text),
     sa.Column("output_digest", sa.Text),
     sa.Column("output_bytes", sa.BigInteger),
@@ -172,14 +173,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # SQLite takes any name for a type, and has nothing in this table.
     ("CREATE TABLE pictures (purchase TEXT PRIMARY KEY REFERENCES purchases (id), content BYTEA NOT NULL)",),
-    # A wish knows its last purchase only, which may come to nothing where an earlier one was paid.
+    # A wish knows its current purchase only, which may come to nothing where an earlier one was paid. Found by their
+    # keys, since wishes have no index of their purchases.
     (
         "ALTER TABLE purchases ADD COLUMN output_digest TEXT",
         "ALTER TABLE purchases ADD COLUMN output_bytes BIGINT",
         """UPDATE purchases SET
-            output_digest = (SELECT output_digest FROM wishes WHERE wishes.purchase = purchases.id),
-            output_bytes = (SELECT output_bytes FROM wishes WHERE wishes.purchase = purchases.id)
+            output_digest = (SELECT output_digest FROM wishes
+                             WHERE wishes.key = purchases.key AND wishes.purchase = purchases.id),
+            output_bytes = (SELECT output_bytes FROM wishes
+                            WHERE wishes.key = purchases.key AND wishes.purchase = purchases.id)
             WHERE state = 'completed'""",
+        "ALTER TABLE wishes ADD COLUMN granted_at TEXT",
     ),
 )
 

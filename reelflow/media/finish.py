@@ -70,6 +70,8 @@ async def finish(
     with tempfile.TemporaryDirectory(prefix="reelflow-") as folder, contextlib.ExitStack() as written:
         given, commands, phase, gone = await _analysed(
             phase, takes, given, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
+        if strict and (told := _found_warnings(phase, given)):
+            raise BadResult(f"{told[0]} Leave --strict away to go on all the same.")
         parts = [written.enter_context(written_whole(path, replaces=replaces)) for _, path in targets]
         beside, unread = await _beside(phase, source, Path(folder), ffmpeg=ffmpeg, timeout=timeout)
         made = tuple(
@@ -86,13 +88,13 @@ async def finish(
             film = await _made(output, part)
             check_finished(output, film, path, len(sounds_of(phase, output, given)))
             films.append(None if film is None else replace(film, path=path))
-        warnings += _sound_warnings(phase, given) + _found_warnings(phase, given)
         damage = unread + gone + lost + await _damage(phase, takes, ended, ffmpeg=ffmpeg, timeout=timeout)
         for _, path in () if replaces else targets:
             check_free(path)  # before the first of several is put in place
         if strict and damage:
             raise BadResult(f"{damage[0]} Leave --strict away to go on all the same.")
-        finished = Finished(tuple(path for _, path in targets), warnings + damage,
+        warnings += _sound_warnings(phase, given) + _found_warnings(phase, given) + damage
+        finished = Finished(tuple(path for _, path in targets), warnings,
                             (*commands, (str(ffmpeg), *arguments)), tuple(films))
         if on_whole is not None:
             await on_whole(finished, tuple(parts))

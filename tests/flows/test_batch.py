@@ -176,6 +176,15 @@ async def test_a_batch_that_is_halted_before_anything_is_made_leaves_what_the_on
     assert [line.status for line in manifest(tmp_path / "new").values()] == ["refused"]
 
 
+async def test_which_clip_halted_a_batch_stands_in_its_manifest(queue: StandIn, clips: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"job": "restyle", "prompt": "noir", "output": str(tmp_path / "out"), "window": 1}
+    await batch(str(clips), **asked)
+    (clips / "a-new.mp4").write_bytes(b"nothing of a film")
+    with pytest.raises(ClipsFailed, match="says which and why"):
+        await batch(str(clips), **asked, max_failures=1)
+    assert [(name, line.status) for name, line in manifest(tmp_path / "out").items()] == [("a-new", "refused")]
+
+
 async def test_where_the_manifest_can_t_be_written_no_more_clips_are_begun_and_it_is_named(
     queue: StandIn, clips: Path, tmp_path: Path
 ) -> None:

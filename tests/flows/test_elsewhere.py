@@ -76,6 +76,21 @@ def test_no_part_stays_of_what_could_not_be_brought_or_was_brought_by_one_that_i
     assert names("stuck://out") == [going_on]
 
 
+def test_a_file_can_be_brought_where_nothing_may_be_listed(tmp_path: Path) -> None:
+    class Drop(Elsewhere):
+        """A drop folder."""
+
+        protocol = "drop"
+
+        def ls(self, path: str, detail: bool = True, **more: Any) -> list[Any]:
+            raise PermissionError("listing is not allowed")
+
+    fsspec.register_implementation("drop", Drop, clobber=True)
+    (tmp_path / "a").write_bytes(b"film")
+    remote.put(tmp_path / "a", "drop://dropped/a.mp4")
+    assert remote.read("drop://dropped/a.mp4", max_bytes=10) == b"film"
+
+
 @pytest.mark.parametrize("way", ["here", "there"])
 async def test_whoever_is_stopped_waits_for_no_more_than_a_chunk_and_leaves_nothing_of_it(
     elsewhere: type[Elsewhere], tmp_path: Path, ffmpeg: Path, way: str

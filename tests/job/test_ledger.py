@@ -224,7 +224,8 @@ async def brought_up_to_date(url: str | None, work_dir: Path) -> None:
     """A ledger of before it had pictures, and each purchase its digest, is opened with what it holds."""
     def make_older(connection: sa.Connection) -> None:
         for statement in ("DROP TABLE pictures", "ALTER TABLE purchases DROP COLUMN output_digest",
-                          "ALTER TABLE purchases DROP COLUMN output_bytes", "UPDATE reelflow_ledger SET version = 3"):
+                          "ALTER TABLE purchases DROP COLUMN output_bytes",
+                          "ALTER TABLE wishes DROP COLUMN granted_at", "UPDATE reelflow_ledger SET version = 3"):
             connection.execute(sa.text(statement))
 
     async with Ledger.open(url, work_dir=work_dir) as ledger:

@@ -259,13 +259,14 @@ async def test_an_id_that_comes_after_a_person_allowed_another_purchase_saves_th
 
 
 async def test_a_refresh_that_was_taken_over_takes_what_the_other_one_got(shop: Shop, work_dir: Path) -> None:
-    """Another run sees this one stand still, takes over and buys, just before this one sends."""
+    """Another run that refreshes sees this one stand still, takes over and buys, just before this one sends."""
     kept = await shop.collect(await shop.buy(flow_run_id="before"))
 
     async def take_over() -> None:
         async with Ledger.open(None, work_dir=work_dir) as other:
             (entry,) = await other.entries()
-            claim = await other.claim(entry, Terms(dead=(entry.holder, entry.beat), flow_run_id="other"))
+            claim = await other.claim(entry, Terms(
+                dead=(entry.holder, entry.beat), refresh=True, older_will_do=False, flow_run_id="other"))
             assert claim.purchase is not None
             await other.sent(claim.purchase)
             await other.accepted(claim.purchase, "job-of-the-other", stand_in=True)

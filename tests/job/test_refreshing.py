@@ -14,6 +14,7 @@ from reelflow.job.buy import buy
 from reelflow.job.client import QueueClient
 from reelflow.job.decision import resolve_unknown
 from reelflow.job.entry import Limits, Paid, State
+from reelflow.job.schema import purchases
 
 ONCE = replace(QUICK, busy_tries=1)
 
@@ -100,3 +101,38 @@ async def test_what_is_there_already_needs_no_money(shop: Shop) -> None:
     with pytest.raises(OverBudget):
         await shop.buy(refresh=True, limits=none)
     assert (await shop.buy(limits=none)).path == paid
+
+
+async def test_what_a_person_has_allowed_is_still_to_be_bought_where_it_was_turned_away(shop: Shop) -> None:
+    await shop.collect(await shop.buy())
+    await failed(shop)
+    await resolve_unknown(shop.ledger, (await shop.entry()).key, "resubmit")
+    shop.standin.faults.add("429-seconds=9")
+    with pytest.raises(QueueBusy):
+        await shop.buy(rule=ONCE)
+    shop.standin.faults.clear()
+    assert (await shop.buy()).paid is Paid.NOW
+
+
+async def test_the_newest_of_what_was_paid_is_taken_up(shop: Shop) -> None:
+    await shop.collect(await shop.buy())
+    shop.standin.faults.add("drop-after-accept")
+    with pytest.raises(SubmitUnknown) as lost:
+        await shop.buy(refresh=True)
+    await resolve_unknown(shop.ledger, (await shop.entry()).key, "abandon")
+    await shop.buy()
+    assert lost.value.purchase is not None
+    await shop.ledger.accepted(lost.value.purchase, "late-id", stand_in=True)
+    await turned_away(shop)
+    assert (await shop.buy()).job_id == "late-id"
+
+
+async def test_a_result_of_before_purchases_kept_their_digests_is_fetched_again(shop: Shop) -> None:
+    first = await shop.buy()
+    paid = await shop.collect(first)
+    await turned_away(shop)
+    await shop.ledger._transactions.run(lambda connection: connection.execute(
+        purchases.update().values(output_digest=None, output_bytes=None)))
+    again = await shop.buy()
+    assert (again.job_id, again.paid, shop.standin.jobs_made) == (first.job_id, Paid.EARLIER, 1)
+    assert (await shop.collect(again)).path == paid.path

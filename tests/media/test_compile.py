@@ -227,6 +227,25 @@ def test_bits_and_fields_that_a_finished_film_has_not_are_told_but_where_its_pic
     assert plan_for(source=fine, outputs=[{"path": "a.mkv"}]).warnings == ()
 
 
+@pytest.mark.parametrize(("steps", "output", "size"), [
+    ((), {}, "321x181"), ((), {"size": "source"}, "321x181"), ((), {"size": "322x182"}, "322x182"),
+    ((), {"width": 322}, "322x182"), (({"resize": "322x182"},), {}, "322x182"),
+    (({"resize": "322x182"},), {"size": "source"}, "321x181"),
+])
+def test_a_picture_of_odd_size_keeps_it_unless_another_is_asked_for(
+    steps: tuple[object, ...], output: dict[str, object], size: str
+) -> None:
+    odd = replace(STILL, width=321, height=181)
+    plan = plan_for({"image": {"prompt": "noir"}}, *steps, source=odd, outputs=[{"path": "a.png", **output}])
+    assert str(plan.finish.outputs[0].size) == size
+
+
+def test_films_that_can_be_seen_through_are_told_but_for_gifs_which_always_seem_so() -> None:
+    for codec, told in (("prores", ("in.mp4 may be seen through in places; what is made of it is not.",)), ("gif", ())):
+        seen = plan_for({"restyle": "noir"}, source=replace(PHONE, codec=codec, pixels="yuva444p"))
+        assert seen.warnings == told
+
+
 def test_a_picture_that_can_be_seen_through_is_told() -> None:
     asked = {"image": {"prompt": "noir"}}
     assert plan_for(asked, source=replace(STILL, pixels="RGBA")).warnings == (

@@ -81,10 +81,10 @@ class Loudness(MediaStep):
             track = "The sound" if len(found) == 1 else f"Sound track {number}"
             # As ffmpeg's loudnorm decides: https://ffmpeg.org/ffmpeg-filters.html#loudnorm, `linear`.
             if measured is not None and measured.peak + self.target - measured.loudness > self.peak:
-                said.append(f"{track} was made {self.target:g} LUFS loud moment by moment, and not as a whole: its "
-                            f"peaks would have gone over {self.peak:g} dBTP.")
+                said.append(f"{track} can't be made {self.target:g} LUFS loud as a whole, since its peaks would go "
+                            f"over {self.peak:g} dBTP: it is levelled moment by moment, or stays quieter.")
             elif measured is not None and measured.range > self.range:
-                said.append(f"{track} was levelled moment by moment: loud and quiet lay {measured.range:g} LU apart, "
+                said.append(f"{track} is levelled moment by moment: loud and quiet lie {measured.range:g} LU apart, "
                             f"over the {self.range:g} of `range`.")
         return tuple(said)
 
