@@ -10,6 +10,7 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 
 from flows.asked import asked
+from reelflow.amounts import spell_usd
 from reelflow.errors import BadInput, Decided, LedgerFault, SubmitUnknown
 from reelflow.job.decision import decide_as_seen
 from reelflow.job.entry import State
@@ -46,8 +47,9 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
         raise unknown from None
     if entry.purchase != unknown.purchase or entry.state not in (State.SENT, State.UNKNOWN):
         return
+    price = spell_usd(entry.cost, unknown="an unknown price")
     told = (
-        f"**A reply was lost, and a job may have been bought** for up to {_usd(entry.cost)}.\n\n"
+        f"**A reply was lost, and a job may have been bought** for up to {price}.\n\n"
         f"{plain(unknown.message)}\n\n"
         "Look at your account with the queue, then choose:\n\n"
         "- `adopt` with the job's id: it is there; wait for it and pay nothing more\n"
@@ -69,7 +71,3 @@ async def ask_person(run: Run, unknown: SubmitUnknown) -> None:
         except Decided as meanwhile:
             get_run_logger().warning("%s", meanwhile.message)
         return
-
-
-def _usd(cost: object) -> str:
-    return "an unknown price" if cost is None else f"{cost:.4f} USD"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
+from reelflow.amounts import spell_usd
 from reelflow.batch import BatchClip
 from reelflow.compile import Known
 from reelflow.errors import BadInput, OverBudget
@@ -63,7 +64,7 @@ async def publish_looked(
         ("made before", str(made_before)), ("to be made", str(len(to_make))),
         ("jobs", str(sum(one.plan.purchases for one in to_make))),
         ("generated", f"{sum(one.plan.seconds for one in to_make):.2f} s"),
-        ("price", "unknown" if cost is None else f"{cost:.4f} USD"), ("results", results),
+        ("price", spell_usd(cost)), ("results", results),
     ]
     await shown(acreate_table_artifact(
         [{"": name, "planned": value} for name, value in rows], key="plan", description=f"Plan: {len(to_make)} clips",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+from reelflow.amounts import UNPUBLISHED, spell_usd
 from reelflow.media.analysis import passes
 from reelflow.media.command import Target, finish_arguments, prepare_arguments, remux_arguments
 from reelflow.media.drawing import Take
@@ -79,7 +79,7 @@ def _bought(job: Job) -> Told:
         facts.append(("jobs", str(len(job.prepare.pieces))))
     if job.seconds:
         facts.append(("seconds", f"{job.seconds:.2f}"))
-    facts.append(("price", price_of(job.cost_usd)))
+    facts.append(("price", spell_usd(job.cost_usd, unknown=UNPUBLISHED)))
     return Told(f"{job.place} {job.step.title()}", tuple(facts))
 
 
@@ -96,11 +96,6 @@ def _finished(phase: Finish, takes: dict[int, Take], given: Given) -> Told:
 
 def _analyses(ops: Sequence[Op]) -> list[tuple[str, str]]:
     return [("measured before", ", ".join(op.step.title() for op in ops))] if ops else []
-
-
-def price_of(cost: Decimal | None) -> str:
-    """A price in words."""
-    return "unknown: not published" if cost is None else f"{cost:.4f} USD"
 
 
 def _expected(feed: FromJob) -> Take:

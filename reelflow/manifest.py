@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from reelflow.amounts import spell_seconds, spell_usd
 from reelflow.errors import BadInput
-from reelflow.report import Report, RunStatus, spell_seconds
+from reelflow.report import Report, RunStatus
 
 POSTERS = "posters"
 """The folder beside a manifest that holds a small picture of each clip."""
@@ -188,7 +189,7 @@ class Tally:
 
     def told_under_way(self, seconds: float) -> str:
         """The counts, the price so far, the rate and the time left, after so many seconds of making clips."""
-        told = [self.told(), "price unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"]
+        told = [self.told(), spell_usd(self.cost_usd, unknown="price unknown")]
         if self.worked and seconds > 0:
             told.append(f"{60 * self.worked / seconds:.3g} clips a minute")
         if 0 < self.worked < self.to_make:

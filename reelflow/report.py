@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelflow.advice import what_to_do
+from reelflow.amounts import UNPUBLISHED, spell_usd
 from reelflow.errors import (
     Declined,
     FetchFailed,
@@ -185,15 +186,6 @@ class Report:
         return "\n".join(lines)
 
 
-def spell_seconds(seconds: float) -> str:
-    """A time as people say it: 90 s, 12 min 3 s, 2 h 5 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def joined(words: Iterable[str | None]) -> str | None:
     """What several steps have of the same kind, in their order; None where no step has any."""
     return " → ".join(word for word in words if word) or None
@@ -259,7 +251,7 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
             rows.append(("sent at", f"{prepare.rate} fps, {prepare.frames} frames{pieces}"))
     if plan.seconds:
         rows.append(("generated", f"{plan.seconds:.2f} s"))
-    price = "unknown: not published" if plan.cost_usd is None else f"{plan.cost_usd:.4f} USD"
+    price = spell_usd(plan.cost_usd, unknown=UNPUBLISHED)
     rows.append(("price", price))
     for output in plan.finish.outputs:
         rate = f", {float(output.rate):.5g} fps" if output.rate else ""

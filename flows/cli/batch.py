@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from flows.cli.films import Flag, Telling, beside_here
 from flows.cli.start import check_prefect_home, run_until_stopped, with_log
 from flows.cli.terminal import escape, say, say_failed, say_json, show_rows, shown_phases, wide_console
+from reelflow.amounts import spell_usd
 from reelflow.batch import JOBS, models_of, results_of
 from reelflow.clip_list import check_apart
 from reelflow.errors import BadInput, ClipsFailed
@@ -157,8 +158,7 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
         console.print(escape(told["output"]))
         return
     console.print(f"[bold green]✓[/] batch {told['status']}")
-    price = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
-    estimate = "unknown" if told["estimated_cost_usd"] is None else f"{told['estimated_cost_usd']:.4f} USD"
+    price, estimate = spell_usd(told["cost_usd"]), spell_usd(told["estimated_cost_usd"])
     if told["stand_in"]:
         price += " by the price list (stand-in: not billed)"
     rows = [
@@ -171,7 +171,7 @@ def _tell(told: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
 
 
 def _failed_rows(told: dict[str, Any]) -> list[tuple[str, str]]:
-    price = "unknown" if told.get("cost_usd") is None else f"{told['cost_usd']:.4f} USD"
+    price = spell_usd(told.get("cost_usd"))
     return [
         *_worst(told), ("spent", price if "cost_usd" in told else ""), *_page(told),
         ("log", told.get("log") or ""),

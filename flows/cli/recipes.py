@@ -14,6 +14,7 @@ from flows.cli.prefect_api import told_of_prefect
 from flows.cli.start import run_one, tell_estimate
 from flows.cli.terminal import escape, say_json, show_rows, wide_console
 from reelflow.ahead import preparing_ahead
+from reelflow.amounts import spell_usd
 from reelflow.assumed import assumed_source
 from reelflow.compile import Known, compile_recipe
 from reelflow.delivery import checked_destination
@@ -152,7 +153,7 @@ def explain(file: str, source: str, /, *, commands: Annotated[bool, Flag] = Fals
         show_rows(console, [(f"  {name}", value) for name, value in one.facts])
         if commands and one.command:
             console.print(f"  [dim]{escape(one.shown)}[/]")
-    price = "at an unknown price" if cost is None else f"{cost:.4f} USD"
+    price = spell_usd(cost, unknown="at an unknown price")
     jobs = plan.purchases
     console.print(f"\n{jobs} job{'' if jobs == 1 else 's'}, {plan.seconds:.2f} s, {price}")
     for warning in plan.warnings:

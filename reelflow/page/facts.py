@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from reelflow.amounts import UNPUBLISHED, spell_usd
 from reelflow.media.probe import Probe
 from reelflow.media.strip import Strip
 from reelflow.page.card import Card
@@ -191,7 +192,7 @@ def job_rows(job: Job) -> Rows:
         ("seed", "" if step.seed is None else str(step.seed)),
         ("sent", f"{prepare.geometry.frame}{frames}"),
         ("generated", f"{job.seconds:.2f} s" if job.seconds else ""),
-        ("price", "unknown: not published" if job.cost_usd is None else f"{job.cost_usd:.4f} USD"),
+        ("price", spell_usd(job.cost_usd, unknown=UNPUBLISHED)),
     ]
     return tuple((name, value) for name, value in rows if value)
 

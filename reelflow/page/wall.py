@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reelflow.amounts import spell_seconds, spell_usd
 from reelflow.destination import companions
 from reelflow.manifest import Line, read_manifest
 from reelflow.page.card import Card
 from reelflow.page.link import link_to
 from reelflow.page.template import is_ours, render
-from reelflow.report import STANDIN_NOTE, spell_seconds
+from reelflow.report import STANDIN_NOTE
 from reelflow.sources import show_source
 from reelflow.whole import written_whole
 
@@ -62,7 +63,7 @@ class Wall:
         """The few facts below a poster."""
         made = [card.made_at.replace("T", " ")[:16]] if card.made_at else []
         made += [f"{card.billed_seconds:.2f} s"] if card.billed_seconds else []
-        made += ["price unknown"] if card.cost_usd is None else [f"{card.cost_usd:.4f} USD"] if card.cost_usd else []
+        made += [] if card.cost_usd == 0 else [spell_usd(card.cost_usd, unknown="price unknown")]
         made += ["stand-in, not billed"] if card.stand_in and not self.stand_in else []
         return made
 
